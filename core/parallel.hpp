@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include <omp.h>
+
+namespace weft {
+
+/// Threads that kernels use: the cores by default, exactly `n` after set_threads(n). Results do not depend on it.
+int threads();
+/// Throws ConfigError unless n >= 1.
+void set_threads(int n);
+
+/// Calls f(i) for i in [0, n), statically divided among the threads. Each i must write its own outputs.
+template <class F>
+void parallel_for(std::int64_t n, F&& f) {
+  if (n <= 1 || threads() == 1) {
+    for (std::int64_t i = 0; i < n; ++i) f(i);
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(threads())
+  for (std::int64_t i = 0; i < n; ++i) f(i);
+}
+
+}  // namespace weft

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <weft/core/shape.hpp>
+#include <weft/core/sparse_pattern.hpp>
+
+/// The catalogue: each architecture is one function that returns a pattern.
+namespace weft::patterns {
+
+/// Every block of a rows x cols matrix: a dense layer. Untied; edges ragged.
+PatternPtr dense(std::int64_t rows, std::int64_t cols, int block = 32);
+/// `count` blocks of height x width along the diagonal: grouped linear maps, Monarch factors.
+PatternPtr block_diagonal(std::int64_t count, int height, int width);
+/// Blocks (r, c) with -below <= c - r <= above on a square matrix of n scalars.
+PatternPtr banded(std::int64_t n, int below, int above, int block = 1);
+/// The main and first lower block diagonal: one step of a linear recurrence.
+PatternPtr lower_bidiagonal(std::int64_t n, int block = 1);
+/// Row i of the result is row source[i] of X. Identity blocks of `block` rows; one constant slot.
+PatternPtr permutation(const std::vector<std::int32_t>& source, int block = 1);
+
+struct Conv2dOptions {
+  int kernel = 3, stride = 1, pad = 0, dilation = 1, groups = 1;
+};
+/// Output lattice of a convolution. Throws ShapeError if kernel, stride or dilation leave no output, or groups does not divide both.
+Lattice conv2d_out(Lattice in, int c_out, Conv2dOptions options = {});
+/// Convolution over an HxW lattice as a block-sparse matrix: one block row per output pixel (and group), one tied
+/// (C_out/groups)x(C_in/groups) block per tap. Slot = tap*groups + group, taps row-major. Depthwise convolutions
+/// (groups == C_in == C_out) use diagonal blocks, one slot per tap.
+/// Upper triangular by its lattice keys (row: the output's top-left tap on the padded lattice; column: the pixel).
+/// Shapes: S is [out.size(), in.size()]. Cost: about 24 bytes of indices per stored block, all views included.
+/// Throws ShapeError as conv2d_out.
+PatternPtr conv2d(Lattice in, int c_out, Conv2dOptions options = {});
+/// Output lattice of a transposed convolution: (in-1)*stride - 2*pad + dilation*(kernel-1) + 1 + output_pad a side.
+Lattice conv_transpose2d_out(Lattice in, int c_out, Conv2dOptions options = {}, int output_pad = 0);
+/// The transpose of the convolution that maps the output lattice to `in`: blocks (C_out/groups)x(C_in/groups), lower triangular by keys.
+PatternPtr conv_transpose2d(Lattice in, int c_out, Conv2dOptions options = {}, int output_pad = 0);
+
+struct Pool2dOptions {
+  int kernel = 2, stride = 0, pad = 0;  ///< stride 0: the kernel
+};
+/// Output lattice of a pooling layer (floor). Throws ShapeError if it is empty or pad > kernel/2.
+Lattice pool2d_out(Lattice in, Pool2dOptions options = {});
+/// Average pooling: identity blocks of C channels, one constant slot (1/kernel² gives the mean, padding counted).
+PatternPtr avg_pool2d(Lattice in, Pool2dOptions options = {});
+
+/// Each row from a rule: column indices of the scalars in row i, compiled into block x block blocks with masks where partly filled.
+PatternPtr from_rows(std::int64_t rows, std::int64_t cols, const std::function<std::vector<std::int32_t>(std::int64_t)>& row, int block = 64);
+/// The same from a row-major 0/1 mask of rows*cols.
+PatternPtr from_mask(std::int64_t rows, std::int64_t cols, const std::vector<std::uint8_t>& mask, int block = 64);
+
+/// Cuts every block into block x block sub-blocks and keeps a random share `density` of the sub-blocks of each slot (the
+/// same everywhere a slot is tied; at least one a slot row so that no output dies). Applied to a dense pattern: random blocks.
+/// Throws ShapeError unless 0 < density <= 1, blocks are dense, and block divides both sides of every block or covers it.
+PatternPtr random_blocks(const PatternPtr& pattern, int block, double density, std::uint64_t seed);
+/// Random blocks of a rows x cols matrix.
+PatternPtr random_blocks(std::int64_t rows, std::int64_t cols, int block, double density, std::uint64_t seed);
+
+/// Sᵀ. Slots keep their numbers; each slot's block is transposed.
+PatternPtr transpose(const PatternPtr& pattern);
+/// Every block stored in a or b; untied. Throws ShapeError unless sizes and blocks agree.
+PatternPtr union_of(const PatternPtr& a, const PatternPtr& b);
+/// The Kronecker product with an n x n identity: I ⊗ S, tied copies of S along the diagonal (a layer applied to each of n positions).
+PatternPtr repeat_diagonal(const PatternPtr& pattern, std::int64_t n);
+/// Blocks of A ⊗ B for two patterns of scalar or dense blocks: entry (i,j) of A times the whole of B. Untied.
+PatternPtr kron(const PatternPtr& a, const PatternPtr& b);
+/// The symbolic product: block (i, k) is stored if some a(i, j) and b(j, k) are. Untied.
+PatternPtr compose(const PatternPtr& a, const PatternPtr& b);
+/// Block rows and columns reordered: result(i, j) = S(row_source[i], col_source[j]). An empty list leaves its side alone.
+PatternPtr permute(const PatternPtr& pattern, const std::vector<std::int32_t>& row_source, const std::vector<std::int32_t>& col_source);
+/// The same structure with every block owning its slot: what `--form untied` trains.
+PatternPtr untied(const PatternPtr& pattern);
+
+}  // namespace weft::patterns
