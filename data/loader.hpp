@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <weft/core/columns.hpp>
+#include <weft/core/tensor.hpp>
+#include <weft/data/dataset.hpp>
+
+namespace weft {
+
+/// N samples. Padding lanes repeat the last sample, in both tensors.
+struct Batch {
+  Tensor x;        ///< [h, w, c, N], f32 or f64, normalised
+  Tensor targets;  ///< i32 [1, N] on the same Columns
+};
+
+enum class Shuffle { no, yes };
+enum class Flip { no, yes };
+enum class LastBatch { keep, drop };
+enum class CropAt { random, centre };
+
+/// Which batches a Loader makes. The defaults shuffle and augment nothing.
+struct LoaderOptions {
+  int batch = 128;
+  Shuffle shuffle = Shuffle::yes;
+  std::uint64_t seed = 42;
+  int shift = 0;                     ///< moves each image by up to this many pixels along h and along w; what enters is 0
+  int crop = 0;                      ///< side of the square cut out of each image; 0 keeps the whole image
+  CropAt crop_at = CropAt::random;   ///< where the square lies
+  Flip flip = Flip::no;              ///< mirrors each image left to right with probability 1/2
+  float mean = 0, std = 1;           ///< a pixel p in 0..255 becomes (p / 255 - mean) / std
+  Dtype dtype = Dtype::f32;          ///< f32 or f64
+  LastBatch last = LastBatch::keep;  ///< whether a last, smaller batch is given or left out
+  Lanes lanes = Lanes::by_count;
+
+  /// The same batches as a test wants them: in order, whole, unaugmented, crops in the centre.
+  LoaderOptions for_evaluation() const {
+    LoaderOptions plain = *this;
+    plain.shuffle = Shuffle::no, plain.shift = 0, plain.flip = Flip::no, plain.crop_at = CropAt::centre, plain.last = LastBatch::keep;
+    return plain;
+  }
+};
+
+/// Gives the batches of a set, epoch by epoch, prepared two ahead by a thread of its own.
+/// Order and augmentation are a pure function of (seed, epoch, position in the epoch): an epoch entered at a later batch,
+/// on any machine, gives the same bits. Storage is reused: after the first epoch none is allocated.
+///
+///     Loader loader(data.train, {.batch = 128, .shift = 1});
+///     loader.begin(epoch);
+///     for (Batch b; loader.next(b);) step(b.x, b.targets);
+class Loader {
+ public:
+  /// `set` must outlive the loader. Throws ShapeError if its arrays disagree with its size or the crop exceeds it, UsageError
+  /// for options outside their range.
+  Loader(const ImageSet& set, LoaderOptions options);
+  ~Loader();
+  Loader(Loader&&) noexcept;
+  Loader& operator=(Loader&&) noexcept;
+
+  /// Batches of one epoch.
+  std::int64_t batches() const;
+  /// The row axes of x: the set's lattice after cropping.
+  Lattice lattice() const;
+  /// Goes to batch `first_batch` of an epoch; what was prepared for another is dropped.
+  /// Throws UsageError if either is negative or first_batch > batches().
+  void begin(std::int64_t epoch, std::int64_t first_batch = 0);
+  /// The next batch of the epoch, or false after the last one (and before any begin()). `out` gives its storage back.
+  /// Throws what preparing the batch threw: FormatError for a label outside [0, classes), OutOfMemory.
+  bool next(Batch& out);
+  /// Storage buffers allocated so far: constant after the first epoch as long as the caller holds no more than two batches.
+  std::int64_t allocations() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft
