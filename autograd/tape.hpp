@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -98,8 +99,10 @@ class Tape {
   std::shared_ptr<Pending> pending(Var x) const;
   /// Ops that have taken this value as an input.
   int consumers(Var x) const;
-  /// Gives a deferred node its value and (where gradients are wanted) its backward. `inner` are nodes whose gradients the closure takes too.
-  void resolve(std::int32_t node, std::string_view op, Tensor value, const std::vector<Var>& inputs, std::vector<std::int32_t> inner, Backward backward);
+  /// Gives a deferred node its value and (where gradients are wanted) its backward. `inner` are nodes whose gradients the closure takes
+  /// too.
+  void resolve(std::int32_t node, std::string_view op, Tensor value, const std::vector<Var>& inputs, std::vector<std::int32_t> inner,
+               Backward backward);
 
   /// Gradients of `loss` (one row, one column or a plain scalar tensor of one element) for every leaf and parameter.
   /// Frees what it has used. Throws UsageError in eval mode or if loss is not a scalar.
@@ -131,7 +134,9 @@ class Tape {
   };
   std::vector<RecordInfo> records() const;
   /// Called once for each op as it is recorded or resolved, also in eval mode (summary uses it).
-  void on_record(std::function<void(std::string_view op, const std::string& path, const Shape& rows)> observer) { observer_ = std::move(observer); }
+  void on_record(std::function<void(std::string_view op, const std::string& path, const Shape& rows)> observer) {
+    observer_ = std::move(observer);
+  }
 
  private:
   friend class Var;
@@ -139,21 +144,32 @@ class Tape {
   struct Node;
   struct Record;
 
-  Var add_node(Node node);
+  Var add_node(Node node, Tensor value);
   Node& node(Var x);
   const Node& node(Var x) const;
   void require_own(Var x, std::string_view op) const;
-  void check_values(const Tensor& t, std::string_view op, const std::string& path, const char* what) const;
+  std::vector<std::int32_t> take_inputs(const std::vector<Var>& inputs, std::string_view op);
+  bool any_wants_grad(const std::vector<std::int32_t>& ids) const;
+  void append(std::string_view op, std::int32_t output, std::vector<std::int32_t> inputs, std::vector<std::int32_t> inner,
+              Backward backward, bool view);
+  void force(std::int32_t id);
+  void check_values(const Tensor& t, std::string_view op, const std::string& path, const std::string& what) const;
+  Tensor seed_gradient(Var loss);
+  void run_record(std::size_t index);
+  Tensor lend(std::int32_t id);
   void accumulate(std::int32_t id, const Tensor& g);
+  Gradients collect();
 
   Mode mode_;
   std::uint64_t seed_;
   std::int64_t step_ = 0;
   std::uint64_t generation_ = 1;
   bool check_finite_ = false;
+  std::size_t running_ = static_cast<std::size_t>(-1);  // the record whose backward is at work
   std::string path_;
   Pool pool_;
   std::vector<Node> nodes_;
+  std::deque<Tensor> values_;  // of the nodes; a deque, so that a reference from Var::value() outlives later ops
   std::vector<Record> records_;
   std::unordered_map<const Parameter*, std::int32_t> parameters_;
   std::unordered_map<std::int32_t, Tensor> arriving_;  // gradients during backward
