@@ -83,6 +83,8 @@ class Tape {
   Var leaf(Tensor value);
   /// The step's one leaf for a parameter.
   Var param(const ParamPtr& parameter);
+  /// Lets `leaf` stand for a parameter until the next reset: how a check moves a parameter without touching its store.
+  void bind(const ParamPtr& parameter, Var leaf) { parameters_[parameter.get()] = leaf.id(); }
 
   /// An uninitialised tensor from the pool with x's dtype, rows and columns; or with other rows.
   Tensor like(Var x) const;

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <weft/autograd/tape.hpp>
+#include <weft/core/patterns.hpp>
+
+namespace weft {
+
+// The conventional formulation of the linear layers: im2col and GEMM, no sparse pattern. The same functions of the same
+// numbers as their sparse form. `bias` may be an undefined Var, else a plain tensor [C_out].
+
+/// W·X + b over the last row axis, for each leading row. weight: ValueLayout{dense, out, in}, one slot.
+Var native_linear(Var weight, Var bias, Var x);
+/// Convolution by im2col and GEMM. weight: one slot per group, ValueLayout{dense, c_out/g, k*k*c_in/g}, column = tap*(c_in/g) + channel.
+Var native_conv2d(Var weight, Var bias, Var x, Lattice in, int c_out, patterns::Conv2dOptions options);
+/// Transposed convolution by GEMM and col2im. weight: one slot per group, ValueLayout{dense, k*k*c_out/g, c_in/g}, row = tap*(c_out/g) +
+/// channel.
+Var native_conv_transpose2d(Var weight, Var bias, Var x, Lattice in, int c_out, patterns::Conv2dOptions options, int output_pad);
+/// The mean of each window, padding counted.
+Var native_avg_pool2d(Var x, Lattice in, patterns::Pool2dOptions options);
+
+}  // namespace weft
