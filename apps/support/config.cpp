@@ -1,0 +1,240 @@
+#include <weft/apps/support/config.hpp>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include <weft/apps/support/exit.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+namespace {
+
+/// Calls visit(name, member, help) for every option that config.json holds.
+template <class Options, class Visit>
+void for_each_option(Options& o, Visit&& visit) {
+  visit("epochs", o.epochs, "passes over the training set");
+  visit("batch", o.batch, "samples a step");
+  visit("lr", o.lr, "learning rate at its peak");
+  visit("schedule", o.schedule, "of the learning rate after the warm-up: constant, step or cosine");
+  visit("warmup", o.warmup, "steps over which the learning rate rises from zero");
+  visit("weight_decay", o.weight_decay, "decoupled decay of weights (AdamW)");
+  visit("clip", o.clip, "bound of the gradient's norm; 0: none");
+  visit("dropout", o.dropout, "share of hidden units dropped in training");
+  visit("shift", o.shift, "random shift of training images, in pixels");
+  visit("form", o.form, "sparse, native or untied");
+  visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
+  visit("seed", o.seed, "of every random draw");
+  visit("device", o.device, "where to run");
+  visit("threads", o.threads, "0: one for each core; results do not depend on it");
+  visit("lanes", o.lanes, "columns a tile: auto, 1 or 16");
+  visit("data", o.data, "folder of the data set (else WEFT_DATA, the cache, a download, system packages)");
+  visit("out", o.out, "folder for all results (else out/<app>)");
+  visit("checkpoint_every", o.checkpoint_every, "steps between checkpoints within an epoch; 0: only at its end");
+  visit("log_every", o.log_every, "steps between plain progress lines; 0: ten an epoch");
+  visit("target", o.target, "condition on the last epoch's test metrics, e.g. 'accuracy>=0.99'; exit 3 if unmet");
+}
+
+std::string flag_of(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
+}
+
+std::string file_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in)
+    throw ConfigError(
+        {.op = "--config", .path = path, .what = "the file cannot be read", .hint = "name a JSON file such as a run's config.json"});
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+[[noreturn]] void refuse_extra(const CLI::App& app, const std::vector<std::string>& extras) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  for (const std::string& extra : extras)
+    if (extra.size() > 1 && extra[0] == '-') {
+      const std::string flag = extra.substr(0, extra.find('='));
+      throw ConfigError(
+          {.op = "flags", .path = flag, .what = cat("unknown flag ", flag), .hint = cat("did you mean ", nearest(flag, flags), "?")});
+    }
+  throw ConfigError({.op = "flags",
+                     .path = extras.front(),
+                     .what = cat("unexpected argument '", extras.front(), "'"),
+                     .hint = "flags begin with --; see --help"});
+}
+
+/// Flags over `options`. Throws ConfigError for what the parser refuses.
+void apply_flags(int argc, const char* const* argv, RunOptions& options) {
+  CLI::App app{"Trains one network and leaves its results in a folder."};
+  app.allow_extras();
+  for_each_option(options, [&](const std::string& name, auto& value, const char* help) {
+    app.add_option(flag_of(name), value, help)->capture_default_str();
+  });
+  app.add_option("--config", options.config, "JSON file with any of the above, e.g. a run's config.json; flags win over it");
+  app.add_flag("--resume", options.resume, "continue from OUT/last.safetensors");
+  app.add_flag("--dry-run", options.dry_run, "show data, network and options, train nothing");
+  app.add_flag("-v,--verbose", options.verbose, "say which kernel rows ran");
+  app.add_flag("-q,--quiet", options.quiet, "no progress, only results");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::printf("%s", app.help().c_str());
+    throw Exit{0};
+  } catch (const CLI::ParseError& error) {
+    throw ConfigError({.op = "flags", .what = error.what(), .hint = "see --help"});
+  }
+  if (const std::vector<std::string> extras = app.remaining(); !extras.empty()) refuse_extra(app, extras);
+}
+
+void read_value(const nlohmann::json& json, bool& fits, std::string& value) {
+  if ((fits = json.is_string())) value = json.get<std::string>();
+}
+void read_value(const nlohmann::json& json, bool& fits, double& value) {
+  if ((fits = json.is_number())) value = json.get<double>();
+}
+void read_value(const nlohmann::json& json, bool& fits, std::uint64_t& value) {
+  if ((fits = json.is_number_unsigned())) value = json.get<std::uint64_t>();
+}
+void read_value(const nlohmann::json& json, bool& fits, int& value) {
+  if (!(fits = json.is_number_integer())) return;
+  const std::int64_t wide = json.get<std::int64_t>();
+  if ((fits = wide >= INT32_MIN && wide <= INT32_MAX)) value = static_cast<int>(wide);
+}
+
+template <class T>
+const char* kind_of() {
+  if constexpr (std::is_same_v<T, std::string>) return "a string";
+  else if constexpr (std::is_same_v<T, double>) return "a number";
+  else if constexpr (std::is_same_v<T, std::uint64_t>) return "an integer of at least 0";
+  else return "an integer";
+}
+
+template <class T>
+[[noreturn]] void refuse_value(const char* name, const T& value, const std::string& wanted) {
+  throw ConfigError({.op = "options",
+                     .path = name,
+                     .what = cat(name, " is ", value, ", it must be ", wanted),
+                     .hint = cat("see ", flag_of(name), " in --help")});
+}
+
+void check_word(const char* name, const std::string& word, const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), word) != words.end()) return;
+  std::string all;
+  for (const std::string& w : words) all += (all.empty() ? "" : w == words.back() ? " or " : ", ") + w;
+  throw ConfigError({.op = "options",
+                     .path = name,
+                     .what = cat(name, " is '", word, "', it must be ", all),
+                     .hint = cat("did you mean ", nearest(word, words), "?")});
+}
+
+}  // namespace
+
+void apply_json(const std::string& text, const std::string& file, RunOptions& options) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object())
+    throw ConfigError(
+        {.op = "--config", .path = file, .what = "the file is not a JSON object", .hint = "write it as {\"epochs\": 5, \"lr\": 0.001}"});
+  std::vector<std::string> names;
+  for_each_option(options, [&](const char* name, auto&, const char*) { names.emplace_back(name); });
+  for (const auto& item : json.items())
+    if (std::find(names.begin(), names.end(), item.key()) == names.end())
+      throw ConfigError({.op = "--config",
+                         .path = file,
+                         .what = cat("unknown key \"", item.key(), "\""),
+                         .hint = cat("did you mean \"", nearest(item.key(), names), "\"?")});
+  for_each_option(options, [&](const char* name, auto& value, const char* help) {
+    if (!json.contains(name)) return;
+    bool fits = false;
+    read_value(json[name], fits, value);
+    if (!fits)
+      throw ConfigError(
+          {.op = "--config",
+           .path = file,
+           .what = cat("key \"", name, "\" is ", json[name].dump(), ", it must be ", kind_of<std::decay_t<decltype(value)>>()),
+           .hint = cat(name, ": ", help)});
+  });
+}
+
+std::string to_json(const RunOptions& options) {
+  nlohmann::ordered_json json;
+  for_each_option(options, [&](const char* name, const auto& value, const char*) { json[name] = value; });
+  return json.dump(2) + "\n";
+}
+
+void check(const RunOptions& o) {
+  if (o.epochs < 0) refuse_value("epochs", o.epochs, "at least 0");
+  if (o.batch < 1) refuse_value("batch", o.batch, "at least 1");
+  if (!(o.lr >= 0) || !std::isfinite(o.lr)) refuse_value("lr", o.lr, "finite and at least 0");
+  if (o.warmup < 0) refuse_value("warmup", o.warmup, "at least 0");
+  if (!(o.weight_decay >= 0)) refuse_value("weight_decay", o.weight_decay, "at least 0");
+  if (!(o.clip >= 0)) refuse_value("clip", o.clip, "at least 0");
+  if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
+  if (o.shift < 0) refuse_value("shift", o.shift, "at least 0");
+  if (!(o.density > 0 && o.density <= 1)) refuse_value("density", o.density, "in (0, 1]");
+  if (o.threads < 0) refuse_value("threads", o.threads, "at least 0");
+  if (o.checkpoint_every < 0) refuse_value("checkpoint_every", o.checkpoint_every, "at least 0");
+  if (o.log_every < 0) refuse_value("log_every", o.log_every, "at least 0");
+  check_word("schedule", o.schedule, {"constant", "step", "cosine"});
+  check_word("form", o.form, {"sparse", "native", "untied"});
+  check_word("lanes", o.lanes, {"auto", "1", "16"});
+  if (!o.target.empty()) Target::parse(o.target);
+}
+
+RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults) {
+  RunOptions asked = defaults;  // what the flags alone say: which files to read
+  if (asked.out.empty()) asked.out = "out/" + std::filesystem::path(argv[0]).filename().string();
+  RunOptions options = asked;
+  apply_flags(argc, argv, asked);
+  const std::string began = asked.out + "/config.json";
+  if (asked.resume && std::filesystem::exists(began)) apply_json(file_text(began), began, options);
+  if (!asked.config.empty()) apply_json(file_text(asked.config), asked.config, options);
+  apply_flags(argc, argv, options);
+  check(options);
+  return options;
+}
+
+Target Target::parse(const std::string& text) {
+  const std::vector<std::string> metrics{"accuracy", "loss"};
+  const std::size_t at = text.find_first_of("<>=");
+  Target target;
+  target.metric = text.substr(0, at);
+  if (std::find(metrics.begin(), metrics.end(), target.metric) == metrics.end())
+    throw ConfigError({.op = "--target",
+                       .path = text,
+                       .what = cat("unknown metric '", target.metric, "'"),
+                       .hint = cat("did you mean ", nearest(target.metric, metrics), "?")});
+  const std::size_t number = at == std::string::npos ? text.size() : text.find_first_not_of("<>=", at);
+  target.relation = at == std::string::npos ? "" : text.substr(at, number == std::string::npos ? number : number - at);
+  const std::vector<std::string> relations{">=", ">", "<=", "<"};
+  if (std::find(relations.begin(), relations.end(), target.relation) == relations.end())
+    throw ConfigError({.op = "--target",
+                       .path = text,
+                       .what = cat("relation is '", target.relation, "', it must be >=, >, <= or <"),
+                       .hint = "write 'accuracy>=0.99'"});
+  std::istringstream in(number == std::string::npos ? "" : text.substr(number));
+  if (!(in >> target.value) || in.peek() != std::char_traits<char>::eof())
+    throw ConfigError({.op = "--target", .path = text, .what = cat("'", in.str(), "' is no number"), .hint = "write 'accuracy>=0.99'"});
+  return target;
+}
+
+bool Target::met_by(double measured) const {
+  if (relation == ">=") return measured >= value;
+  if (relation == ">") return measured > value;
+  if (relation == "<=") return measured <= value;
+  return measured < value;
+}
+
+}  // namespace weft

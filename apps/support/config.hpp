@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weft {
+
+/// What a run can be asked for. A value comes from the app's defaults, then a JSON file (--config), then a flag; flags spell
+/// the names with dashes (--weight-decay), files with underscores ("weight_decay").
+struct RunOptions {
+  int epochs = 1;
+  int batch = 128;
+  double lr = 1e-3;
+  std::string schedule = "cosine";  ///< constant, step or cosine
+  int warmup = 0;                   ///< steps over which lr rises from zero
+  double weight_decay = 0;
+  double clip = 0;  ///< bound of the gradient's norm; 0: none
+  double dropout = 0;
+  int shift = 0;                ///< random shift of training images, in pixels
+  std::string form = "sparse";  ///< sparse, native or untied
+  double density = 1;           ///< share of 16x16 blocks kept where an app prunes
+  std::uint64_t seed = 42;
+  std::string device = "cpu";
+  int threads = 0;             ///< 0: one for each core
+  std::string lanes = "auto";  ///< auto, 1 or 16
+  std::string data;            ///< folder of the data set; empty: WEFT_DATA, the cache, a download, system packages
+  std::string out;             ///< folder for all results; empty: out/<app>
+  int checkpoint_every = 100;  ///< steps between checkpoints within an epoch; 0: only at its end
+  int log_every = 0;           ///< steps between plain progress lines; 0: ten an epoch
+  std::string target;          ///< "accuracy>=0.99": exit 3 if the last epoch does not meet it
+
+  // Asked of one call only: not part of config.json.
+  std::string config;  ///< JSON file with any of the above
+  bool resume = false;
+  bool dry_run = false;
+  bool verbose = false;
+  bool quiet = false;
+};
+
+/// Reads flags and files over `defaults`. With --resume, OUT/config.json is read before --config, so that a run continues as
+/// it began. Prints the help and throws Exit{0} for --help. Throws ConfigError for an unknown flag or key (naming the nearest
+/// valid one) and for a value of the wrong type or outside its range.
+RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults);
+
+/// The options that config.json holds, as JSON text.
+std::string to_json(const RunOptions& options);
+/// Reads JSON text over `options`; `file` names it in errors. Throws ConfigError as read_options.
+void apply_json(const std::string& text, const std::string& file, RunOptions& options);
+/// Throws ConfigError for a value outside its range.
+void check(const RunOptions& options);
+
+/// A condition on the last epoch's test metrics: "accuracy>=0.99".
+struct Target {
+  std::string metric;    ///< accuracy or loss
+  std::string relation;  ///< >=, >, <= or <
+  double value = 0;
+  /// Throws ConfigError for an unknown metric (naming the nearest), relation or number.
+  static Target parse(const std::string& text);
+  bool met_by(double measured) const;
+};
+
+}  // namespace weft

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weft {
+
+/// What one pass over a split measured.
+struct EpochMetrics {
+  int epoch = 0;        ///< from 1
+  std::string split;    ///< train or test
+  double loss = 0;      ///< mean over the targets
+  double accuracy = 0;  ///< share of targets whose largest logit is theirs
+  double seconds = 0;
+  double samples_per_second = 0;
+};
+
+/// Sums that an epoch's metrics are made from; kept in checkpoints, so an epoch may be cut in two.
+struct Tally {
+  double loss = 0;  ///< summed over targets, in order of batches
+  std::int64_t targets = 0, correct = 0, samples = 0;
+  double seconds = 0;
+
+  double mean_loss() const { return targets > 0 ? loss / static_cast<double>(targets) : 0; }
+  double accuracy() const { return targets > 0 ? static_cast<double>(correct) / static_cast<double>(targets) : 0; }
+  EpochMetrics metrics(int epoch, const std::string& split) const;
+};
+
+/// One line of metrics.jsonl: {"epoch":1,"split":"test","loss":…,"accuracy":…,"seconds":…,"samples_per_second":…}.
+std::string to_json_line(const EpochMetrics& metrics);
+
+/// metrics.jsonl: one JSON object a line, appended and flushed, so that a killed run leaves whole lines.
+class MetricsFile {
+ public:
+  /// Keeps the first `lines` lines of an existing file: those that the resumed checkpoint knows. Throws FormatError if the
+  /// file cannot be written.
+  MetricsFile(std::string path, std::int64_t lines);
+  void append(const EpochMetrics& metrics);
+  std::int64_t lines() const { return lines_; }
+
+ private:
+  std::string path_;
+  std::int64_t lines_ = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,188 @@
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <weft/apps/support/config.hpp>
+#include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/metrics.hpp>
+#include <weft/apps/support/progress.hpp>
+#include <weft/core/error.hpp>
+
+using namespace weft;
+
+namespace {
+
+RunOptions read(std::vector<const char*> flags, const RunOptions& defaults = {}) {
+  flags.insert(flags.begin(), "bin/app");
+  return read_options(static_cast<int>(flags.size()), flags.data(), defaults);
+}
+
+template <class Call>
+std::string message(Call call) {
+  try {
+    call();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+bool says(const std::string& text, const std::string& part) {
+  INFO(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+
+struct Folder {
+  std::string path;
+  Folder() {
+    char name[] = "/tmp/weft-config-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(path + "/" + name) << text;
+    return path + "/" + name;
+  }
+};
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("an app's defaults hold where nothing else is said") {
+  const RunOptions options = read({}, {.epochs = 7, .lr = 0.25});
+  CHECK(options.epochs == 7);
+  CHECK(options.lr == 0.25);
+  CHECK(options.out == "out/app");
+  CHECK(!options.resume);
+}
+
+TEST_CASE("flags win over the file, the file over defaults") {
+  const Folder folder;
+  const std::string file = folder.file("c.json", R"({"epochs": 3, "batch": 64, "weight_decay": 0.5})");
+  const RunOptions options = read({"--batch", "32", "--config", file.c_str()}, {.epochs = 7, .lr = 0.25});
+  CHECK(options.epochs == 3);
+  CHECK(options.batch == 32);
+  CHECK(options.weight_decay == 0.5);
+  CHECK(options.lr == 0.25);
+}
+
+TEST_CASE("a resumed run begins from its own config.json") {
+  const Folder folder;
+  folder.file("config.json", R"({"epochs": 9, "dropout": 0.5})");
+  const RunOptions resumed = read({"--resume", "--threads", "3", "--out", folder.path.c_str()});
+  CHECK(resumed.epochs == 9);
+  CHECK(resumed.dropout == 0.5);
+  CHECK(resumed.threads == 3);
+  CHECK(read({"--out", folder.path.c_str()}).epochs == 1);
+}
+
+TEST_CASE("config.json reads back as what was written") {
+  RunOptions options = read({"--epochs", "4", "--lr", "0.1", "--seed", "18446744073709551615", "--data", "a b\"c"});
+  RunOptions again;
+  apply_json(to_json(options), "config.json", again);
+  CHECK(to_json(again) == to_json(options));
+  CHECK(again.lr == 0.1);
+  CHECK(again.seed == 18446744073709551615u);
+  CHECK(again.data == "a b\"c");
+}
+
+TEST_CASE("an unknown flag or key names the nearest one") {
+  says(message([] { read({"--epoch", "3"}); }), "did you mean --epochs?");
+  says(message([] { read({"--wieght-decay=1"}); }), "did you mean --weight-decay?");
+  says(message([] { read({"--wieght-decay=1"}); }), "unknown flag --wieght-decay");
+  says(message([] { read({"now"}); }), "unexpected argument 'now'");
+  RunOptions options;
+  says(message([&] { apply_json(R"({"epoch": 3})", "c.json", options); }), "did you mean \"epochs\"?");
+  says(message([&] { apply_json(R"({"epoch": 3})", "c.json", options); }), "'c.json'");
+}
+
+TEST_CASE("a value of the wrong type or range is named with what it must be") {
+  RunOptions options;
+  says(message([] { read({"--epochs", "many"}); }), "many");
+  says(message([] { read({"--epochs"}); }), "--epochs");
+  says(message([&] { apply_json(R"({"epochs": "many"})", "c.json", options); }), "key \"epochs\" is \"many\", it must be an integer");
+  says(message([&] { apply_json(R"({"batch": 1e12})", "c.json", options); }), "batch");
+  says(message([&] { apply_json(R"({"batch": 99999999999})", "c.json", options); }), "99999999999");
+  says(message([&] { apply_json(R"({"seed": -1})", "c.json", options); }), "-1");
+  says(message([&] { apply_json("[1]", "c.json", options); }), "not a JSON object");
+  says(message([&] { apply_json("{\"epochs\": ", "c.json", options); }), "not a JSON object");
+  says(message([] { read({"--config", "/nonexistent.json"}); }), "cannot be read");
+  says(message([] { read({"--batch", "0"}); }), "batch is 0, it must be at least 1");
+  says(message([] { read({"--density", "1.5"}); }), "density is 1.5, it must be in (0, 1]");
+  says(message([] { read({"--dropout", "1"}); }), "dropout is 1");
+  says(message([] { read({"--lr", "nan"}); }), "lr is nan");
+  says(message([] { read({"--form", "sparce"}); }), "did you mean sparse?");
+  says(message([] { read({"--schedule", "cosin"}); }), "constant, step or cosine");
+  says(message([] { read({"--lanes", "8"}); }), "lanes is '8'");
+  CHECK(read({"--lr", "1e30"}).lr == 1e30);
+}
+
+TEST_CASE("a target is read, met and missed") {
+  const Target target = Target::parse("accuracy>=0.99");
+  CHECK(target.metric == "accuracy");
+  CHECK(target.met_by(0.99));
+  CHECK(!target.met_by(0.9899));
+  CHECK(Target::parse("loss<0.5").met_by(0.4));
+  CHECK(!Target::parse("loss<0.5").met_by(0.5));
+  CHECK(Target::parse("loss<=0.5").met_by(0.5));
+  CHECK(!Target::parse("loss>0.5").met_by(0.5));
+  says(message([] { Target::parse("acuracy>=1"); }), "did you mean accuracy?");
+  says(message([] { Target::parse("accuracy=1"); }), "relation is '='");
+  says(message([] { Target::parse("accuracy>=high"); }), "'high' is no number");
+  says(message([] { Target::parse("accuracy>=0.9x"); }), "'0.9x' is no number");
+  says(message([] { Target::parse("accuracy"); }), "relation is ''");
+  says(message([] { read({"--target", "accuracy>="}); }), "no number");
+}
+
+TEST_CASE("every kind of error has its exit code") {
+  CHECK(guarded([] { return 3; }) == 3);
+  CHECK(guarded([]() -> int { throw Exit{0}; }) == 0);
+  CHECK(guarded([]() -> int { throw ConfigError({.what = "c"}); }) == 1);
+  CHECK(guarded([]() -> int { throw ShapeError({.what = "s"}); }) == 1);
+  CHECK(guarded([]() -> int { throw UsageError({.what = "u"}); }) == 1);
+  CHECK(guarded([]() -> int { throw FormatError({.what = "f"}); }) == 2);
+  CHECK(guarded([]() -> int { throw NumericError({.what = "n"}); }) == 4);
+  CHECK(guarded([]() -> int { throw DeviceError({.what = "d"}); }) == 5);
+  CHECK(guarded([]() -> int { throw OutOfMemory({.what = "o"}); }) == 5);
+  CHECK(guarded([]() -> int { throw std::bad_alloc(); }) == 5);
+}
+
+TEST_CASE("metrics are whole JSON lines, and a resumed file keeps only what the checkpoint knows") {
+  const Folder folder;
+  const std::string path = folder.path + "/metrics.jsonl";
+  const Tally tally{.loss = 5, .targets = 10, .correct = 9, .samples = 20, .seconds = 4};
+  {
+    MetricsFile file(path, 0);
+    for (int epoch = 1; epoch <= 3; ++epoch) file.append(tally.metrics(epoch, "test"));
+    CHECK(file.lines() == 3);
+  }
+  const std::string line = R"({"epoch":1,"split":"test","loss":0.5,"accuracy":0.9,"seconds":4.0,"samples_per_second":5.0})";
+  CHECK(text_of(path).substr(0, line.size() + 1) == line + "\n");
+  MetricsFile kept(path, 1);
+  CHECK(text_of(path) == line + "\n");
+  kept.append(tally.metrics(2, "test"));
+  CHECK(kept.lines() == 2);
+  MetricsFile fresh(path, 0);
+  CHECK(text_of(path).empty());
+  CHECK_THROWS_AS(MetricsFile(folder.path + "/none/metrics.jsonl", 0), FormatError);
+}
+
+TEST_CASE("progress prints times and bars that read well") {
+  CHECK(clock_text(7.4) == "0:07");
+  CHECK(clock_text(725) == "12:05");
+  CHECK(clock_text(3723) == "1:02:03");
+  CHECK(clock_text(-1) == "0:00");
+  CHECK(bar(0, 4) == "[>   ]");
+  CHECK(bar(0.5, 4) == "[==> ]");
+  CHECK(bar(1, 4) == "[====]");
+  CHECK(bar(2, 4) == "[====]");
+}
