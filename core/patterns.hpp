@@ -11,7 +11,7 @@
 /// The catalogue: each architecture is one function that returns a pattern.
 namespace weft::patterns {
 
-/// Every block of a rows x cols matrix: a dense layer. Untied; edges ragged.
+/// Every block of a rows x cols matrix: a dense layer. Untied; a block is no larger than the matrix, edges are ragged.
 PatternPtr dense(std::int64_t rows, std::int64_t cols, int block = 32);
 /// `count` blocks of height x width along the diagonal: grouped linear maps, Monarch factors.
 PatternPtr block_diagonal(std::int64_t count, int height, int width);
@@ -53,8 +53,9 @@ PatternPtr from_rows(std::int64_t rows, std::int64_t cols, const std::function<s
 PatternPtr from_mask(std::int64_t rows, std::int64_t cols, const std::vector<std::uint8_t>& mask, int block = 64);
 
 /// Cuts every block into block x block sub-blocks and keeps a random share `density` of the sub-blocks of each slot (the
-/// same everywhere a slot is tied; at least one a slot row so that no output dies). Applied to a dense pattern: random blocks.
-/// Throws ShapeError unless 0 < density <= 1, blocks are dense, and block divides both sides of every block or covers it.
+/// same everywhere a slot is tied; at least one for each row of outputs so that none dies). The share counts all sub-blocks
+/// together. Applied to a dense pattern: random blocks. A side that `block` covers is not cut.
+/// Throws ShapeError unless 0 < density <= 1, blocks are dense without masks, and block divides both sides or covers them.
 PatternPtr random_blocks(const PatternPtr& pattern, int block, double density, std::uint64_t seed);
 /// Random blocks of a rows x cols matrix.
 PatternPtr random_blocks(std::int64_t rows, std::int64_t cols, int block, double density, std::uint64_t seed);
@@ -64,12 +65,17 @@ PatternPtr transpose(const PatternPtr& pattern);
 /// Every block stored in a or b; untied. Throws ShapeError unless sizes and blocks agree.
 PatternPtr union_of(const PatternPtr& a, const PatternPtr& b);
 /// The Kronecker product with an n x n identity: I ⊗ S, tied copies of S along the diagonal (a layer applied to each of n positions).
+/// Throws ShapeError if n < 1, or n > 1 and the block size does not divide both sides of S.
 PatternPtr repeat_diagonal(const PatternPtr& pattern, std::int64_t n);
 /// Blocks of A ⊗ B for two patterns of scalar or dense blocks: entry (i,j) of A times the whole of B. Untied.
+/// Throws ShapeError if A has more than one row or column and B's block size does not divide B.
 PatternPtr kron(const PatternPtr& a, const PatternPtr& b);
-/// The symbolic product: block (i, k) is stored if some a(i, j) and b(j, k) are. Untied.
+/// The symbolic product: block (i, k) is stored if some a(i, j) and b(j, k) are; masks multiply alike. Untied.
+/// Throws ShapeError unless a's columns are b's rows, in blocks of one size.
 PatternPtr compose(const PatternPtr& a, const PatternPtr& b);
 /// Block rows and columns reordered: result(i, j) = S(row_source[i], col_source[j]). An empty list leaves its side alone.
+/// Slots keep their numbers, keys travel with their rows and columns. Throws ShapeError unless a list is a permutation that keeps a
+/// ragged edge last.
 PatternPtr permute(const PatternPtr& pattern, const std::vector<std::int32_t>& row_source, const std::vector<std::int32_t>& col_source);
 /// The same structure with every block owning its slot: what `--form untied` trains.
 PatternPtr untied(const PatternPtr& pattern);

@@ -61,7 +61,7 @@ void SparsePattern::validate() const {
   if (!s.tie.empty() && s.tie.size() != s.col.size()) reject(s, cat("tie has ", s.tie.size(), " entries for ", blocks(), " blocks"));
   for (const std::int32_t slot : s.tie)
     if (slot < 0 || slot >= s.slots) reject(s, cat("slot ", slot, " outside [0, ", s.slots, ")"));
-  if (s.tie.empty() && s.slots != static_cast<std::int32_t>(s.col.size()))
+  if (s.tie.empty() && !s.col.empty() && s.slots != static_cast<std::int32_t>(s.col.size()))
     reject(s, cat(s.slots, " slots for ", blocks(), " untied blocks"));
   if (!s.row_key.empty() && static_cast<std::int64_t>(s.row_key.size()) != grid_rows_) reject(s, cat(s.row_key.size(), " row keys for ", grid_rows_, " block rows"));
   if (!s.col_key.empty() && static_cast<std::int64_t>(s.col_key.size()) != grid_cols_) reject(s, cat(s.col_key.size(), " column keys for ", grid_cols_, " block columns"));
