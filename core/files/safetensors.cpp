@@ -1,0 +1,166 @@
+#include <weft/core/files/safetensors.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <weft/core/error.hpp>
+#include <weft/core/files/atomic_file.hpp>
+#include <weft/core/files/safetensors_header.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian and copied as they are");
+
+namespace {
+
+constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own bound
+
+template <class T>
+constexpr ArrayType array_type() {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return ArrayType::u8;
+  else if constexpr (std::is_same_v<T, std::int32_t>) return ArrayType::i32;
+  else if constexpr (std::is_same_v<T, std::int64_t>) return ArrayType::i64;
+  else if constexpr (std::is_same_v<T, float>) return ArrayType::f32;
+  else return ArrayType::f64;
+}
+
+template <class F>
+decltype(auto) by_dtype(Dtype dtype, F&& f) {
+  switch (dtype) {
+    case Dtype::u8: return f(std::uint8_t{});
+    case Dtype::i32: return f(std::int32_t{});
+    case Dtype::f32: return f(float{});
+    case Dtype::f64: break;
+  }
+  return f(double{});
+}
+
+Dtype tensor_dtype(const NamedArray& array) {
+  switch (array.type) {
+    case ArrayType::u8: return Dtype::u8;
+    case ArrayType::i32: return Dtype::i32;
+    case ArrayType::f32: return Dtype::f32;
+    case ArrayType::f64: return Dtype::f64;
+    case ArrayType::i64: break;
+  }
+  throw UsageError(
+      {.op = "safetensors", .what = cat("array '", array.name, "' is I64, which no tensor holds"), .hint = "read values<int64_t>()"});
+}
+
+void read_bytes(std::ifstream& in, void* to, std::uint64_t count, const std::string& path) {
+  if (!in.read(static_cast<char*>(to), static_cast<std::streamsize>(count)))
+    throw FormatError(
+        {.op = "safetensors", .path = path, .what = cat("reading ", count, " bytes failed: the file changed or the disk refused")});
+}
+
+}  // namespace
+
+NamedArray NamedArray::of(std::string name, const Tensor& tensor) {
+  return by_dtype(tensor.dtype(), [&](auto zero) {
+    const Shape extents = tensor.is_tiled() ? tensor.rows() + tensor.columns()->count : tensor.rows();
+    return of(std::move(name), unpack_rows<decltype(zero)>(tensor), extents);
+  });
+}
+
+template <class T>
+NamedArray NamedArray::of(std::string name, const std::vector<T>& values, Shape shape) {
+  if (static_cast<std::int64_t>(values.size()) != shape.size())
+    throw ShapeError({.op = "safetensors", .path = name, .what = cat(values.size(), " values do not fill ", shape.str())});
+  NamedArray array{std::move(name), array_type<T>(), shape, std::vector<std::byte>(values.size() * sizeof(T))};
+  if (!values.empty()) std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+  return array;
+}
+
+template <class T>
+std::vector<T> NamedArray::values() const {
+  if (type != array_type<T>())
+    throw UsageError(
+        {.op = "safetensors",
+         .what = cat("array '", name, "' is ", detail::name_of(type), ", ", detail::name_of(array_type<T>()), " values were asked for")});
+  std::vector<T> copy(bytes.size() / sizeof(T));
+  if (!copy.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());
+  return copy;
+}
+
+Tensor NamedArray::tensor() const {
+  Tensor plain = Tensor::plain(tensor_dtype(*this), shape);
+  if (!bytes.empty()) std::memcpy(plain.bytes(), bytes.data(), bytes.size());
+  return plain;
+}
+
+const NamedArray* ArrayFile::find(const std::string& name) const {
+  const auto found = std::find_if(arrays.begin(), arrays.end(), [&](const NamedArray& array) { return array.name == name; });
+  return found == arrays.end() ? nullptr : &*found;
+}
+
+ArrayFile read_safetensors(const std::string& path) {
+  std::error_code failure;
+  if (!std::filesystem::is_regular_file(path, failure))
+    throw FormatError({.op = "safetensors", .path = path, .what = failure ? failure.message() : "not a regular file"});
+  const std::uint64_t size = std::filesystem::file_size(path, failure);
+  std::ifstream in(path, std::ios::binary);
+  if (failure || !in) throw FormatError({.op = "safetensors", .path = path, .what = std::strerror(errno)});
+  if (size < kLengthBytes)
+    throw FormatError({.op = "safetensors", .path = path, .what = cat("the file ends at byte ", size, ", in the header's length")});
+  std::uint64_t length = 0;
+  read_bytes(in, &length, kLengthBytes, path);
+  if (length > size - kLengthBytes || length > kLongestHeader)
+    throw FormatError({.op = "safetensors",
+                       .path = path,
+                       .what = cat("byte 0 declares a header of ", length, " bytes; the file has ", size - kLengthBytes,
+                                   " more, the format allows ", kLongestHeader)});
+  std::string text(length, '\0');
+  read_bytes(in, text.data(), length, path);
+  detail::Header header = detail::parse_header(text, size - kLengthBytes - length, path, kLengthBytes);
+
+  ArrayFile file{.metadata = std::move(header.metadata), .arrays = {}};
+  for (detail::HeaderEntry& entry : header.entries) {
+    entry.array.bytes.resize(entry.end - entry.begin);
+    read_bytes(in, entry.array.bytes.data(), entry.array.bytes.size(), path);
+    file.arrays.push_back(std::move(entry.array));
+  }
+  return file;
+}
+
+void write_safetensors(const std::string& path, const ArrayFile& file) {
+  std::vector<const NamedArray*> arrays;
+  for (const NamedArray& array : file.arrays) {
+    if (static_cast<std::int64_t>(array.bytes.size()) != checked_product(array.shape.size(), detail::size_of(array.type)))
+      throw UsageError({.op = "safetensors",
+                        .path = path,
+                        .what = cat("array '", array.name, "' has ", array.bytes.size(), " bytes, ", array.shape.str(), " of ",
+                                    detail::name_of(array.type), " takes ", array.shape.size() * detail::size_of(array.type))});
+    arrays.push_back(&array);
+  }
+  std::stable_sort(arrays.begin(), arrays.end(),
+                   [](const NamedArray* a, const NamedArray* b) { return detail::size_of(a->type) > detail::size_of(b->type); });
+  const std::string header = detail::header_text(file.metadata, arrays);
+  const std::uint64_t length = header.size();
+  AtomicFile out(path);
+  out.write(&length, kLengthBytes);
+  out.write(header.data(), header.size());
+  for (const NamedArray* array : arrays) out.write(array->bytes.data(), array->bytes.size());
+  out.commit();
+}
+
+template NamedArray NamedArray::of(std::string, const std::vector<std::uint8_t>&, Shape);
+template NamedArray NamedArray::of(std::string, const std::vector<std::int32_t>&, Shape);
+template NamedArray NamedArray::of(std::string, const std::vector<std::int64_t>&, Shape);
+template NamedArray NamedArray::of(std::string, const std::vector<float>&, Shape);
+template NamedArray NamedArray::of(std::string, const std::vector<double>&, Shape);
+template std::vector<std::uint8_t> NamedArray::values() const;
+template std::vector<std::int32_t> NamedArray::values() const;
+template std::vector<std::int64_t> NamedArray::values() const;
+template std::vector<float> NamedArray::values() const;
+template std::vector<double> NamedArray::values() const;
+
+}  // namespace weft

@@ -1,0 +1,86 @@
+#include <weft/data/idx_images.hpp>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <weft/core/error.hpp>
+#include <weft/core/files/idx.hpp>
+#include <weft/core/random.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+namespace {
+
+constexpr std::array<const char*, 4> kNames{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                                            "t10k-labels-idx1-ubyte"};
+
+/// The path of a file as .gz or plain; empty if there is neither.
+std::string present(const std::string& folder, const char* name) {
+  std::error_code ignored;
+  const std::filesystem::path plain = std::filesystem::path(folder) / name;
+  const std::string packed = plain.string() + ".gz";
+  if (std::filesystem::exists(packed, ignored)) return packed;
+  return std::filesystem::exists(plain, ignored) ? plain.string() : std::string{};
+}
+
+/// A set's name by its test labels, wherever it lies; the folder's for one that is not known.
+std::string name_of_set(const ImageSet& test, const std::string& folder) {
+  constexpr std::uint64_t kMnist = 0xfca1a11d31bd96bb, kFashionMnist = 0x25bdf8123f06fac3;
+  const std::string labels(test.labels.begin(), test.labels.end());
+  const std::uint64_t hash = hash_name(labels);
+  if (hash == kMnist) return "MNIST";
+  if (hash == kFashionMnist) return "Fashion-MNIST";
+  const std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+}  // namespace
+
+std::vector<std::string> missing_idx_files(const std::string& folder) {
+  std::vector<std::string> missing;
+  for (const char* name : kNames)
+    if (present(folder, name).empty()) missing.push_back(cat(name, "[.gz]"));
+  return missing;
+}
+
+ImageSet load_idx_pair(const std::string& images, const std::string& labels) {
+  const IdxArray targets = read_idx(labels, 1);
+  IdxArray pixels = read_idx(images, 3);
+  const Shape& s = pixels.shape;
+  if (s[0] != targets.shape[0])
+    throw FormatError({.op = "idx",
+                       .path = images,
+                       .what = cat("byte 4 declares ", s[0], " images, byte 4 of '", labels, "' ", targets.shape[0], " labels"),
+                       .hint = "the two files belong to different sets"});
+  if (s.size() == 0 || s[1] > INT_MAX || s[2] > INT_MAX)
+    throw FormatError({.op = "idx", .path = images, .what = cat("bytes 4 to 15 declare images of ", s.str(), ", which have no pixel")});
+  ImageSet set{.lattice = {static_cast<int>(s[1]), static_cast<int>(s[2]), 1}, .classes = 0, .size = s[0], .pixels = {}, .labels = {}};
+  set.pixels = std::move(pixels.bytes);
+  set.labels.assign(targets.bytes.begin(), targets.bytes.end());
+  set.classes = *std::max_element(set.labels.begin(), set.labels.end()) + 1;
+  return set;
+}
+
+ImageData load_idx_images(const std::string& folder) {
+  std::string lacking;
+  for (const std::string& name : missing_idx_files(folder)) lacking += (lacking.empty() ? "" : ", ") + name;
+  if (!lacking.empty()) throw FormatError({.op = "idx", .path = folder, .what = cat("the folder lacks ", lacking)});
+  const auto load = [&](std::size_t images) { return load_idx_pair(present(folder, kNames[images]), present(folder, kNames[images + 1])); };
+  ImageData data{.name = {}, .source = folder, .train = load(0), .test = load(2)};
+  if (!(data.train.lattice == data.test.lattice))
+    throw FormatError(
+        {.op = "idx",
+         .path = folder,
+         .what = cat("the training images are ", data.train.lattice.shape().str(), ", the test images ", data.test.lattice.shape().str())});
+  data.train.classes = data.test.classes = std::max(data.train.classes, data.test.classes);
+  data.name = name_of_set(data.test, folder);
+  return data;
+}
+
+}  // namespace weft
