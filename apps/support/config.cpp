@@ -26,8 +26,8 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("epochs", o.epochs, "passes over the training set");
   visit("batch", o.batch, "samples a step");
   visit("lr", o.lr, "learning rate at its peak");
-  visit("schedule", o.schedule, "of the learning rate after the warm-up: constant, step or cosine");
-  visit("warmup", o.warmup, "steps over which the learning rate rises from zero");
+  visit("schedule", o.schedule, "of the learning rate: constant, step (a tenth after each third), linear or cosine (to zero)");
+  visit("warmup", o.warmup, "steps over which the learning rate rises from zero (linear and cosine)");
   visit("weight_decay", o.weight_decay, "decoupled decay of weights (AdamW)");
   visit("clip", o.clip, "bound of the gradient's norm; 0: none");
   visit("dropout", o.dropout, "share of hidden units dropped in training");
@@ -187,7 +187,7 @@ void check(const RunOptions& o) {
   if (o.threads < 0) refuse_value("threads", o.threads, "at least 0");
   if (o.checkpoint_every < 0) refuse_value("checkpoint_every", o.checkpoint_every, "at least 0");
   if (o.log_every < 0) refuse_value("log_every", o.log_every, "at least 0");
-  check_word("schedule", o.schedule, {"constant", "step", "cosine"});
+  check_word("schedule", o.schedule, {"constant", "step", "linear", "cosine"});
   check_word("form", o.form, {"sparse", "native", "untied"});
   check_word("lanes", o.lanes, {"auto", "1", "16"});
   if (!o.target.empty()) Target::parse(o.target);

@@ -11,7 +11,7 @@ struct RunOptions {
   int epochs = 1;
   int batch = 128;
   double lr = 1e-3;
-  std::string schedule = "cosine";  ///< constant, step or cosine
+  std::string schedule = "cosine";  ///< constant, step, linear or cosine
   int warmup = 0;                   ///< steps over which lr rises from zero
   double weight_decay = 0;
   double clip = 0;  ///< bound of the gradient's norm; 0: none

@@ -35,6 +35,27 @@ EpochMetrics Tally::metrics(int epoch, const std::string& split) const {
           .samples_per_second = seconds > 0 ? static_cast<double>(samples) / seconds : 0};
 }
 
+std::int64_t count_correct(const Tensor& logits, const Tensor& targets) {
+  const std::int64_t classes = logits.rows().back(), places = logits.row_count() / classes;
+  const Columns& columns = *logits.columns();
+  return by_float(logits.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::int64_t correct = 0;
+    for (std::int64_t tile = 0; tile < columns.tiles(); ++tile)
+      for (std::int64_t place = 0; place < places; ++place) {
+        const T* values = logits.data<T>() + tile * logits.tile_stride() + place * classes * columns.lanes;
+        const std::int32_t* wanted = targets.data<std::int32_t>() + tile * targets.tile_stride() + place * columns.lanes;
+        for (int lane = 0; lane < columns.valid_lanes(tile); ++lane) {
+          std::int64_t best = 0;
+          for (std::int64_t c = 1; c < classes; ++c)
+            if (values[c * columns.lanes + lane] > values[best * columns.lanes + lane]) best = c;
+          correct += best == wanted[lane];
+        }
+      }
+    return correct;
+  });
+}
+
 std::string to_json_line(const EpochMetrics& metrics) {
   const nlohmann::ordered_json json{{"epoch", metrics.epoch},     {"split", metrics.split},
                                     {"loss", metrics.loss},       {"accuracy", metrics.accuracy},

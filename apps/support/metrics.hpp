@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <weft/core/tensor.hpp>
+
 namespace weft {
 
 /// What one pass over a split measured.
@@ -25,6 +27,9 @@ struct Tally {
   double accuracy() const { return targets > 0 ? static_cast<double>(correct) / static_cast<double>(targets) : 0; }
   EpochMetrics metrics(int epoch, const std::string& split) const;
 };
+
+/// Targets (i32 on the logits' Columns) that are the index of their largest logit (last row axis); the first of equals counts.
+std::int64_t count_correct(const Tensor& logits, const Tensor& targets);
 
 /// One line of metrics.jsonl: {"epoch":1,"split":"test","loss":…,"accuracy":…,"seconds":…,"samples_per_second":…}.
 std::string to_json_line(const EpochMetrics& metrics);

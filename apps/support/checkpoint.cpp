@@ -1,0 +1,101 @@
+#include <weft/apps/support/checkpoint.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <sstream>
+#include <utility>
+
+#include <weft/core/error.hpp>
+#include <weft/core/files/safetensors.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+namespace {
+
+constexpr const char* kOptimizer = "optimizer/";
+
+bool all_finite(const Tensor& tensor) {
+  if (tensor.dtype() != Dtype::f32 && tensor.dtype() != Dtype::f64) return true;
+  return by_float(tensor.dtype(), [&](auto zero) {
+    const auto* values = tensor.data<decltype(zero)>();
+    for (std::int64_t i = 0; i < tensor.element_count(); ++i)
+      if (!std::isfinite(values[i])) return false;
+    return true;
+  });
+}
+
+/// Calls visit(name, member) for all that metadata holds.
+template <class P, class Visit>
+void for_each_field(P& p, Visit&& visit) {
+  visit("seed", p.seed);
+  visit("epoch", p.epoch);
+  visit("batch", p.batch);
+  visit("batches", p.batches);
+  visit("train_loss", p.train.loss);
+  visit("train_targets", p.train.targets);
+  visit("train_correct", p.train.correct);
+  visit("train_samples", p.train.samples);
+  visit("train_seconds", p.train.seconds);
+  visit("metrics_lines", p.metrics_lines);
+  visit("test_loss", p.test_loss);
+  visit("test_accuracy", p.test_accuracy);
+}
+
+/// A double in digits that read back as the same bits.
+std::string text_of(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+template <class T>
+std::string text_of(T value) {
+  return cat(value);
+}
+
+template <class T>
+void read_field(const ArrayFile& file, const std::string& path, const char* name, T& value) {
+  const auto found = file.metadata.find(name);
+  if (found == file.metadata.end())
+    throw FormatError(
+        {.op = "checkpoint", .path = path, .what = cat("metadata '", name, "' is missing"), .hint = "resume from a file that a run wrote"});
+  std::istringstream in(found->second);
+  if (!(in >> value) || in.peek() != std::char_traits<char>::eof())
+    throw FormatError({.op = "checkpoint", .path = path, .what = cat("metadata '", name, "' is '", found->second, "', not a number")});
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position) {
+  ArrayFile file;
+  file.metadata["format"] = "pt";
+  for_each_field(position, [&](const char* name, const auto& value) { file.metadata[name] = text_of(value); });
+  for (const auto& [name, tensor] : params.state()) {
+    if (!all_finite(tensor))
+      throw NumericError({.op = "checkpoint",
+                          .path = path,
+                          .what = cat("'", name, "' is not finite after step ", position.step()),
+                          .detail = "the file keeps what was saved before",
+                          .hint = "lower --lr or bound the gradient with --clip"});
+    file.arrays.push_back(NamedArray::of(name, tensor));
+  }
+  for (const auto& [name, tensor] : optimizer.state()) file.arrays.push_back(NamedArray::of(kOptimizer + name, tensor));
+  write_safetensors(path, file);
+}
+
+Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer) {
+  const ArrayFile file = read_safetensors(path);
+  Position position;
+  for_each_field(position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
+  State weights, moments;
+  const std::string prefix = kOptimizer;
+  for (const NamedArray& array : file.arrays) {
+    if (array.name.starts_with(prefix)) moments.emplace_back(array.name.substr(prefix.size()), array.tensor());
+    else weights.emplace_back(array.name, array.tensor());
+  }
+  params.load(weights);
+  optimizer.load(moments);
+  return position;
+}
+
+}  // namespace weft

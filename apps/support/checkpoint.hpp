@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <weft/apps/support/metrics.hpp>
+#include <weft/layers/optim/optimizer.hpp>
+#include <weft/layers/parameter_store.hpp>
+
+namespace weft {
+
+/// Where a run is: everything that its next step depends on, beside parameters and optimizer.
+struct Position {
+  std::uint64_t seed = 42;
+  int epoch = 0;             ///< epochs finished
+  std::int64_t batch = 0;    ///< batches of the next epoch already trained on
+  std::int64_t batches = 0;  ///< of one epoch
+  Tally train;               ///< of those batches
+  std::int64_t metrics_lines = 0;
+  double test_loss = 0, test_accuracy = 0;  ///< after the last finished epoch
+
+  /// Updates made; the step of the next one.
+  std::int64_t step() const { return epoch * batches + batch; }
+};
+
+/// Writes parameters, buffers and structure under their field names, the optimizer's state under "optimizer/…" and the
+/// position as metadata to one safetensors file. A crash leaves the old file or the new one.
+/// Throws NumericError, leaving the old file, if a parameter is not finite; FormatError if the disk refuses.
+void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position);
+
+/// Restores what save_checkpoint wrote. Throws FormatError for a file that is malformed or lacks an entry; UsageError, changing
+/// no parameter, for one of another network.
+Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer);
+
+}  // namespace weft

@@ -1,0 +1,142 @@
+#include <weft/apps/support/report.hpp>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include <weft/core/error.hpp>
+#include <weft/core/files/atomic_file.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+namespace {
+
+constexpr std::int64_t kCells = 256;  // of a picture's side, at most
+
+/// Lines "epoch train_loss test_loss train_accuracy test_accuracy"; NaN where one is missing.
+std::string curve_data(const std::string& metrics_file) {
+  std::map<int, std::map<std::string, std::pair<double, double>>> epochs;
+  std::ifstream in(metrics_file);
+  for (std::string line; std::getline(in, line);) {
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object()) epochs[json.value("epoch", 0)][json.value("split", "")] = {json.value("loss", 0.0), json.value("accuracy", 0.0)};
+  }
+  std::ostringstream text;
+  text << "# epoch train_loss test_loss train_accuracy test_accuracy\n";
+  for (auto& [epoch, splits] : epochs)
+    text << epoch << ' ' << splits["train"].first << ' ' << splits["test"].first << ' ' << splits["train"].second << ' '
+         << splits["test"].second << '\n';
+  return text.str();
+}
+
+/// The share of blocks stored in each cell of a picture of the block grid, as a matrix of numbers.
+std::string spy_data(const SparsePattern& pattern) {
+  const std::int64_t rows = std::min(kCells, pattern.grid_rows()), cols = std::min(kCells, pattern.grid_cols());
+  if (rows == 0 || cols == 0) return "0\n";
+  std::vector<double> stored(static_cast<std::size_t>(rows * cols));
+  for (std::int64_t r = 0; r < pattern.grid_rows(); ++r)
+    for (std::int64_t i = pattern.row_ptr()[static_cast<std::size_t>(r)]; i < pattern.row_ptr()[static_cast<std::size_t>(r + 1)]; ++i) {
+      const std::int64_t c = pattern.col()[static_cast<std::size_t>(i)];
+      stored[static_cast<std::size_t>(r * rows / pattern.grid_rows() * cols + c * cols / pattern.grid_cols())] += 1;
+    }
+  const double each =
+      static_cast<double>(pattern.grid_rows()) * static_cast<double>(pattern.grid_cols()) / static_cast<double>(rows * cols);
+  std::ostringstream text;
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < cols; ++c)
+      text << std::min(1.0, stored[static_cast<std::size_t>(r * cols + c)] / each) << (c + 1 < cols ? ' ' : '\n');
+  return text.str();
+}
+
+std::string curve_script() {
+  return "set terminal svg size 860,380 background rgb 'white'\n"
+         "set output 'curves.svg'\n"
+         "set multiplot layout 1,2\n"
+         "set xlabel 'epoch'; set grid; set key center right\n"
+         "set title 'loss'\n"
+         "plot 'curves.dat' using 1:2 with linespoints title 'train', '' using 1:3 with linespoints title 'test'\n"
+         "set title 'accuracy'\n"
+         "plot 'curves.dat' using 1:4 with linespoints title 'train', '' using 1:5 with linespoints title 'test'\n"
+         "unset multiplot\n";
+}
+
+std::string spy_script(const std::string& name, const LayerPattern& layer) {
+  const SparsePattern& s = *layer.pattern;
+  return cat("set terminal svg size 560,600 background rgb 'white'\nset output '", name, ".svg'\n", "set title \"", layer.path, ": ",
+             s.rows(), " x ", s.cols(), ", ", s.blocks(), " blocks\" noenhanced\n",
+             "set size square; unset key; unset colorbox; unset tics\n"
+             "set autoscale xfix; set autoscale yfix; set yrange [] reverse\n"
+             "set palette defined (0 '#ffffff', 0.001 '#b0c4de', 1 '#10253f'); set cbrange [0:1]\n",
+             "plot '", name, ".dat' matrix with image\n");
+}
+
+/// Runs `gnuplot script` in a folder; its messages go to gnuplot.log there. The exit status, or -1 if it cannot be started.
+int gnuplot(const std::string& folder, const std::string& script) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "gnuplot.log", O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  std::string program = "gnuplot", argument = script;
+  char* arguments[] = {program.data(), argument.data(), nullptr};
+  pid_t child = 0;
+  const int error = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return -1;
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+}  // namespace
+
+void write_text(const std::string& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error)
+    throw FormatError({.op = "--out",
+                       .path = path,
+                       .what = cat("the folder cannot be made: ", error.message()),
+                       .hint = "name a writable folder with --out"});
+}
+
+std::string draw_report(const std::string& out, const std::vector<LayerPattern>& layers) {
+  std::vector<std::string> scripts{"curves.gp"};
+  write_text(out + "/curves.dat", curve_data(out + "/metrics.jsonl"));
+  write_text(out + "/curves.gp", curve_script());
+  for (const LayerPattern& layer : layers) {
+    std::string name = "spy_" + layer.path;
+    std::replace(name.begin(), name.end(), '/', '.');
+    write_text(out + "/" + name + ".dat", spy_data(*layer.pattern));
+    write_text(out + "/" + name + ".gp", spy_script(name, layer));
+    scripts.push_back(name + ".gp");
+  }
+  std::error_code ignored;
+  std::filesystem::remove(out + "/gnuplot.log", ignored);
+  for (const std::string& script : scripts) {
+    const int status = gnuplot(out, script);
+    if (status == -1) return cat("gnuplot is not installed: nothing was drawn from ", out, "/*.gp");
+    if (status != 0) return cat("gnuplot could not draw ", out, "/", script, ": see gnuplot.log beside it");
+  }
+  std::filesystem::remove(out + "/gnuplot.log", ignored);
+  return "";
+}
+
+}  // namespace weft

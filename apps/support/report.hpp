@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <weft/core/sparse_pattern.hpp>
+
+namespace weft {
+
+/// The matrix of one layer, for a picture.
+struct LayerPattern {
+  std::string path;
+  PatternPtr pattern;
+};
+
+/// Writes a text file whole or not at all. Throws FormatError if the disk refuses.
+void write_text(const std::string& path, const std::string& text);
+
+/// Makes the folder and its parents. Throws FormatError with the system's reason.
+void make_folder(const std::string& path);
+
+/// Leaves data and a gnuplot script for the curves of OUT/metrics.jsonl (curves.dat, curves.gp) and for each layer's matrix
+/// (spy_<layer>.dat, spy_<layer>.gp), and draws them as .svg if gnuplot is there. Returns a line to print where it is not; else "".
+std::string draw_report(const std::string& out, const std::vector<LayerPattern>& layers);
+
+}  // namespace weft

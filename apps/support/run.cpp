@@ -1,0 +1,116 @@
+#include <weft/apps/support/run.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <set>
+
+#include <weft/autograd/tape.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/log.hpp>
+#include <weft/core/parallel.hpp>
+#include <weft/core/text.hpp>
+#include <weft/data/locate.hpp>
+#include <weft/kernels/kernel_table.hpp>
+#include <weft/layers/layer_call.hpp>
+
+namespace weft {
+
+namespace {
+
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
+
+/// Prints each remark of the library once: kernel choices repeat at every step.
+void log_to_stderr() {
+  set_log([said = std::make_shared<std::set<std::string>>(), lock = std::make_shared<std::mutex>()](const std::string& message) {
+    const std::lock_guard<std::mutex> guard(*lock);
+    if (said->insert(message).second) std::fprintf(stderr, "%s\n", message.c_str());
+  });
+}
+
+/// The matrix of every layer that one pass over a single sample calls, each once.
+std::vector<LayerPattern> layer_patterns(const Model& model, const Lattice& lattice) {
+  std::vector<LayerPattern> found;
+  std::set<std::string> seen;
+  const LayerCall::Listening listening([&](const LayerInfo& info, const Shape&) {
+    if (info.pattern && seen.insert(info.path).second) found.push_back({info.path, info.pattern});
+  });
+  Tape tape(Mode::eval);
+  Tensor x = Tensor::tiled(model.params->dtype(), lattice.shape(), sample_columns(1));
+  x.fill(0);
+  model.net(tape.input(x)).value();
+  return found;
+}
+
+}  // namespace
+
+Run::Run(int argc, const char* const* argv, const RunOptions& defaults)
+    : options_(read_options(argc, argv, defaults)), device_(Device::parse(options_.device)), form_(parse_form(options_.form)) {
+  if (options_.threads > 0) set_threads(options_.threads);
+  if (options_.verbose) log_to_stderr();
+  say(cat("weft ", WEFT_VERSION, ", ", kCompiler, ", ", device_.str(), ", ", threads(), threads() == 1 ? " thread" : " threads",
+          ", kernels ", kernels::isa_name(), ", seed ", options_.seed));
+}
+
+void Run::say(const std::string& text) const {
+  if (options_.quiet) return;
+  std::printf("%s\n", text.c_str());
+  std::fflush(stdout);
+}
+
+ImageData Run::images() const {
+  std::vector<std::string> remarks;
+  ImageData data = find_images(image_places(options_.data), remarks);
+  for (const std::string& remark : remarks) say(remark);
+  say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size, " training and ", data.test.size, " test images of ",
+          data.train.lattice.shape().str(), ", ", data.train.classes, " classes"));
+  return data;
+}
+
+void Run::show(const Summary& summary) {
+  char share[64];
+  std::snprintf(share, sizeof share, "%.2f", 100 * summary.total.dense_fraction);
+  summary_ = cat(summary.str(), "\n", options_.form, " form, ", summary.total.parameters, " parameters; the matrices store ", share,
+                 " % of their dense equivalents\n");
+  say(summary_);
+}
+
+int Run::fit_model(const Model& model, const ImageData& data) {
+  if (options_.dry_run) {
+    say(to_json(options_));
+    return kOk;
+  }
+  const std::string& out = options_.out;
+  make_folder(out);
+  std::error_code ignored;
+  if (!options_.resume) std::filesystem::remove(Trainer::checkpoint_path(options_), ignored);
+  write_text(out + "/config.json", to_json(options_));
+  write_text(out + "/summary.txt", summary_);
+  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
+  const FitResult result = trainer.fit();
+  if (const std::string remark = draw_report(out, layer_patterns(model, data.train.lattice)); !remark.empty()) say(remark);
+  return judge(result);
+}
+
+int Run::judge(const FitResult& result) const {
+  const Position& at = result.position;
+  if (result.interrupted) {
+    std::printf("interrupted in epoch %d: continue with --resume --out %s\n", at.epoch + 1, options_.out.c_str());
+    return kInterrupted;
+  }
+  std::printf("test loss %.4f, test accuracy %.2f %% after epoch %d; results in %s\n", at.test_loss, 100 * at.test_accuracy, at.epoch,
+              options_.out.c_str());
+  if (options_.target.empty()) return kOk;
+  const Target target = Target::parse(options_.target);
+  const double measured = target.metric == "accuracy" ? at.test_accuracy : at.test_loss;
+  if (target.met_by(measured)) return kOk;
+  std::fflush(stdout);
+  std::fprintf(stderr, "target missed: %s, but the last epoch's %s is %.6g\n", options_.target.c_str(), target.metric.c_str(), measured);
+  return kTargetMissed;
+}
+
+}  // namespace weft

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <weft/apps/support/config.hpp>
+#include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/report.hpp>
+#include <weft/apps/support/trainer.hpp>
+#include <weft/core/device.hpp>
+#include <weft/data/dataset.hpp>
+#include <weft/layers/scope.hpp>
+#include <weft/layers/summary.hpp>
+
+namespace weft {
+
+/// One run of an app: its flags, what it prints, and the folder that its results go to. See apps/mnist.cpp.
+class Run {
+ public:
+  /// Reads flags over `defaults`, sets the threads and prints what runs where. Throws ConfigError as read_options, DeviceError.
+  Run(int argc, const char* const* argv, const RunOptions& defaults);
+
+  const RunOptions& options() const { return options_; }
+  const Device& device() const { return device_; }
+  std::uint64_t seed() const { return options_.seed; }
+  Form form() const { return form_; }
+
+  /// MNIST, or what find_images finds in its place; prints which and from where. Throws FormatError.
+  ImageData images() const;
+  /// Prints a network's summary and keeps it for OUT/summary.txt.
+  void show(const Summary& summary);
+
+  /// Trains `net` (Var -> Var, images [h, w, c, N] to logits [classes, N]) and writes config.json, summary.txt,
+  /// metrics.jsonl, last.safetensors and plots to the folder --out. The exit code: 0, 3 if --target is not met by the last
+  /// epoch, 130 if interrupted. Throws as Trainer::fit.
+  template <class Net, class LossFunction>
+  int fit(const Net& net, ParamStore& params, const ImageData& data, LossFunction loss) {
+    return fit_model({[&net](Var x) { return net(x); },
+                      [loss](Var logits, const Tensor& targets) {
+                        if constexpr (std::is_invocable_v<LossFunction, Var, const Tensor&>) return loss(logits, targets);
+                        else return loss(logits, targets, {});
+                      },
+                      &params},
+                     data);
+  }
+
+ private:
+  int fit_model(const Model& model, const ImageData& data);
+  int judge(const FitResult& result) const;
+  void say(const std::string& text) const;
+
+  RunOptions options_;
+  Device device_;
+  Form form_;
+  std::string summary_;
+};
+
+}  // namespace weft

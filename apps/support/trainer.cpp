@@ -1,0 +1,221 @@
+#include <weft/apps/support/trainer.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include <weft/apps/support/interrupt.hpp>
+#include <weft/apps/support/metrics.hpp>
+#include <weft/autograd/tape.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+#include <weft/layers/optim/adam.hpp>
+#include <weft/layers/optim/clip.hpp>
+
+namespace weft {
+
+namespace {
+
+double scalar(const Var& x) {
+  const Tensor& t = x.value();
+  return by_float(t.dtype(), [&](auto zero) { return static_cast<double>(*t.data<decltype(zero)>()); });
+}
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+struct Trainer::State {
+  State(const Model& m, const ImageData& d, const RunOptions& o, Progress::Style style)
+      : model(m),
+        options(o),
+        train(d.train, loader_options(o, d.train)),
+        test(d.test, loader_options(o, d.train).for_evaluation()),
+        optimizer(*m.params, {.weight_decay = o.weight_decay}),
+        tape(Mode::train, o.seed),
+        total_steps(o.epochs * train.batches()),
+        lr(schedule_of(o, total_steps)),
+        progress(style, o.epochs, train.batches(), o.log_every) {
+    at.seed = o.seed;
+    at.batches = train.batches();
+  }
+
+  void begin();
+  void resume(const std::string& path);
+  bool train_epoch(const Interrupt& interrupt);
+  void step(const Batch& batch);
+  void finish_epoch();
+  void save() { save_checkpoint(checkpoint_path(options), *model.params, optimizer, at); }
+  [[noreturn]] void name_non_finite(const Batch& batch, Mode mode, const std::string& seen);
+
+  Model model;
+  RunOptions options;
+  Loader train, test;
+  AdamW optimizer;
+  Tape tape;
+  std::int64_t total_steps;
+  Schedule lr;
+  Progress progress;
+  Position at;
+  std::optional<MetricsFile> metrics;
+};
+
+Schedule schedule_of(const RunOptions& options, std::int64_t total_steps) {
+  if (options.schedule == "constant") return schedules::constant(options.lr);
+  if (options.schedule == "step") return schedules::step(options.lr, std::max<std::int64_t>(total_steps / 3, 1), 0.1);
+  if (options.schedule == "linear") return schedules::linear_to_zero(options.lr, options.warmup);
+  return schedules::cosine(options.lr, options.warmup, 0);
+}
+
+LoaderOptions loader_options(const RunOptions& options, const ImageSet& train) {
+  std::uint64_t sum = 0, squares = 0;  // exact: the same constants on every machine
+  for (const std::uint64_t p : train.pixels) sum += p, squares += p * p;
+  const double count = static_cast<double>(std::max<std::size_t>(train.pixels.size(), 1));
+  const double mean = static_cast<double>(sum) / count / 255;
+  const double variance = static_cast<double>(squares) / count / (255.0 * 255.0) - mean * mean;
+  LoaderOptions loader;
+  loader.batch = options.batch;
+  loader.seed = options.seed;
+  loader.shift = options.shift;
+  loader.mean = static_cast<float>(mean);
+  loader.std = variance > 0 ? static_cast<float>(std::sqrt(variance)) : 1.0F;
+  loader.lanes = options.lanes == "1" ? Lanes::one : options.lanes == "16" ? Lanes::sixteen : Lanes::by_count;
+  return loader;
+}
+
+Trainer::Trainer(const Model& model, const ImageData& data, const RunOptions& options, Progress::Style style)
+    : state_(std::make_unique<State>(model, data, options, style)) {}
+
+Trainer::~Trainer() = default;
+
+FitResult Trainer::fit() {
+  State& s = *state_;
+  const Interrupt interrupt;
+  s.begin();
+  while (s.at.epoch < s.options.epochs) {
+    if (!s.train_epoch(interrupt)) {
+      s.save();
+      return {.interrupted = true, .position = s.at};
+    }
+    s.finish_epoch();
+  }
+  s.progress.clear();
+  return {.position = s.at};
+}
+
+void Trainer::State::begin() {
+  const std::string path = checkpoint_path(options);
+  if (options.resume) {
+    if (std::filesystem::exists(path)) resume(path);
+    else progress.line(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
+  }
+  metrics.emplace(options.out + "/metrics.jsonl", at.metrics_lines);
+  if (at.step() == 0) save();
+}
+
+void Trainer::State::resume(const std::string& path) {
+  const Position found = load_checkpoint(path, *model.params, optimizer);
+  if (found.seed != options.seed)
+    throw ConfigError({.op = "--resume",
+                       .path = path,
+                       .what = cat("seed is ", options.seed, ", the checkpoint was made with ", found.seed),
+                       .hint = "leave --seed away"});
+  if (found.batches != at.batches)
+    throw ConfigError({.op = "--resume",
+                       .path = path,
+                       .what = cat("an epoch has ", at.batches, " batches, in the checkpoint's run it had ", found.batches),
+                       .hint = "resume with the same data and --batch"});
+  at = found;
+  progress.line(cat("resuming after epoch ", at.epoch, ", batch ", at.batch));
+}
+
+bool Trainer::State::train_epoch(const Interrupt& interrupt) {
+  train.begin(at.epoch, at.batch);
+  const double before = at.train.seconds;
+  const Stopwatch watch;
+  for (Batch batch; train.next(batch);) {
+    step(batch);
+    ++at.batch;
+    at.train.samples += batch.x.columns()->count;
+    at.train.seconds = before + watch.seconds();
+    progress.step(at.epoch + 1, at.batch, at.train.mean_loss(), at.train.accuracy(),
+                  static_cast<double>(at.train.samples) / at.train.seconds);
+    if (interrupt.asked()) return false;
+    if (options.checkpoint_every > 0 && at.batch % options.checkpoint_every == 0 && at.batch < at.batches) save();
+  }
+  return true;
+}
+
+void Trainer::State::step(const Batch& batch) {
+  tape.reset(at.step(), Mode::train);
+  const Var logits = model.net(tape.input(batch.x));
+  const Loss loss = model.loss(logits, batch.targets);
+  const Var mean = loss.mean();
+  const double sum = scalar(loss.sum);
+  const std::int64_t correct = count_correct(logits.value(), batch.targets);
+  if (!std::isfinite(sum)) name_non_finite(batch, Mode::train, cat("the loss is ", sum));
+  const Gradients gradients = tape.backward(mean);
+  const double norm = options.clip > 0 ? clip_gradients(*model.params, gradients, options.clip) : gradient_norm(*model.params, gradients);
+  if (!std::isfinite(norm)) name_non_finite(batch, Mode::train, cat("the gradient's norm is ", norm));
+  optimizer.step(gradients, lr(at.step(), total_steps));
+  at.train.loss += sum;
+  at.train.targets += loss.count;
+  at.train.correct += correct;
+}
+
+void Trainer::State::finish_epoch() {
+  Tally tally;
+  const Stopwatch watch;
+  test.begin(0);
+  for (Batch batch; test.next(batch);) {
+    tape.reset(at.step(), Mode::eval);
+    const Var logits = model.net(tape.input(batch.x));
+    const Loss loss = model.loss(logits, batch.targets);
+    const double sum = scalar(loss.sum);
+    if (!std::isfinite(sum)) name_non_finite(batch, Mode::eval, cat("the test loss is ", sum));
+    tally.loss += sum;
+    tally.targets += loss.count;
+    tally.correct += count_correct(logits.value(), batch.targets);
+    tally.samples += batch.x.columns()->count;
+  }
+  tally.seconds = watch.seconds();
+  const int epoch = at.epoch + 1;
+  metrics->append(at.train.metrics(epoch, "train"));
+  metrics->append(tally.metrics(epoch, "test"));
+  char text[200];
+  std::snprintf(text, sizeof text,
+                "epoch %d/%d  train loss %.4f  accuracy %.2f %%   test loss %.4f  accuracy %.2f %%   %.1f s, %.0f samples/s", epoch,
+                options.epochs, at.train.mean_loss(), 100 * at.train.accuracy(), tally.mean_loss(), 100 * tally.accuracy(),
+                at.train.seconds, static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
+  if (!options.quiet) progress.line(text);
+  at = {.seed = at.seed,
+        .epoch = epoch,
+        .batches = at.batches,
+        .metrics_lines = metrics->lines(),
+        .test_loss = tally.mean_loss(),
+        .test_accuracy = tally.accuracy()};
+  save();
+}
+
+/// Runs the step again with every op unfused and checked: the first that makes a non-finite value throws.
+void Trainer::State::name_non_finite(const Batch& batch, Mode mode, const std::string& seen) {
+  progress.clear();
+  tape.check_finite(true);
+  tape.reset(at.step(), mode);
+  const Loss loss = model.loss(model.net(tape.input(batch.x)), batch.targets);
+  const Var mean = loss.mean();
+  mean.value();
+  if (mode == Mode::train) tape.backward(mean);
+  throw NumericError({.op = "step", .path = cat(at.step()), .what = seen, .hint = "lower --lr or bound the gradient with --clip"});
+}
+
+}  // namespace weft

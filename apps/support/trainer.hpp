@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <weft/apps/support/checkpoint.hpp>
+#include <weft/apps/support/config.hpp>
+#include <weft/apps/support/progress.hpp>
+#include <weft/autograd/ops.hpp>
+#include <weft/data/dataset.hpp>
+#include <weft/data/loader.hpp>
+#include <weft/layers/optim/schedule.hpp>
+#include <weft/layers/parameter_store.hpp>
+
+namespace weft {
+
+/// What is trained: a network from images to logits, its loss, and the store that both read.
+struct Model {
+  std::function<Var(Var)> net;
+  std::function<Loss(Var logits, const Tensor& targets)> loss;
+  ParamStore* params = nullptr;
+};
+
+/// How a training ended.
+struct FitResult {
+  bool interrupted = false;
+  Position position;  ///< with the last epoch's test loss and accuracy
+};
+
+/// Adam over shuffled batches, the test set after each epoch, metrics and a checkpoint of everything the next step depends
+/// on: a run that was killed continues with the same bits, on any number of threads.
+class Trainer {
+ public:
+  /// `model`, `data` and `progress` must outlive the trainer. Writes into the existing folder options.out.
+  Trainer(const Model& model, const ImageData& data, const RunOptions& options, Progress::Style style);
+  ~Trainer();
+
+  /// Trains until options.epochs are done or the user interrupts; a checkpoint is there either way.
+  /// With options.resume it continues from OUT/last.safetensors if there is one.
+  /// Throws NumericError, naming the first op and layer, when a loss or gradient is not finite: the update is not made and the
+  /// last checkpoint stays. Throws ConfigError if options do not fit the checkpoint.
+  FitResult fit();
+
+  /// The file that fit() keeps up to date.
+  static std::string checkpoint_path(const RunOptions& options) { return options.out + "/last.safetensors"; }
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The learning rate that the options describe.
+Schedule schedule_of(const RunOptions& options, std::int64_t total_steps);
+
+/// How the options and the training images' mean and deviation fill a Loader.
+LoaderOptions loader_options(const RunOptions& options, const ImageSet& train);
+
+}  // namespace weft
