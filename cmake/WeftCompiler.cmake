@@ -18,9 +18,10 @@ if(WEFT_SANITIZE)
   target_compile_options(weft_options INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(weft_options INTERFACE -fsanitize=${WEFT_SANITIZE})
 endif()
-# Run-time dispatch among these on x86: SSE2 (the baseline), AVX2, AVX-512.
+# Run-time dispatch among these on x86: SSSE3 (the baseline, any x86-64 processor since 2006), AVX2, AVX-512.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  target_compile_definitions(weft_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+  target_compile_definitions(weft_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSE4|HWY_AVX3_DL)")
+  target_compile_options(weft_options INTERFACE -mssse3)
 endif()
 
 

@@ -29,5 +29,8 @@ std::int64_t bit_bytes(const Tensor& x);
 void map(const MapCall& call, const Tensor& x, const Tensor& y, const Tensor& bits);
 /// dx = dy · f'(·), from what saves(call.map) names: the bits, the output or the input.
 void map_grad(const MapCall& call, const Tensor& saved, const Tensor& dy, const Tensor& dx);
+/// y = f(x) over n elements, for kernels that apply a map to what they hold in cache.
+void map_run(const MapCall& call, const float* x, float* y, std::int64_t n);
+void map_run(const MapCall& call, const double* x, double* y, std::int64_t n);
 
 }  // namespace weft::kernels

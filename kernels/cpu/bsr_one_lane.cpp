@@ -1,0 +1,183 @@
+// The three products for lanes = 1, layout [sample][row]: vectors run over the output rows of a block (values [k][m], m fastest).
+// Forward: block rows that differ by a shift (pixels of a convolution), or the samples, share each weight vector they load.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE <weft/kernels/cpu/bsr_one_lane.cpp>
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <weft/kernels/cpu/lane_sums.hpp>
+#include <weft/kernels/cpu/register_tile-inl.hpp>
+#include <weft/kernels/cpu/weight_parts.hpp>
+#include <weft/kernels/kernel_table.hpp>
+#include <weft/kernels/plan.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft::kernels::HWY_NAMESPACE {
+
+/// Runs whose scalar operand is X (rows of the tile: neighbouring positions or samples) and whose vectors are values.
+template <class T>
+struct PositionRuns {
+  const RunPlan::Run* at;
+  const RunPlan::Run* end;
+  const T* values;
+  const T* x;
+  std::int64_t slot_size, position_stride;
+
+  HWY_INLINE bool next(Run<T>& run) {
+    if (at == end) return false;
+    run = {x + at->x_row, values + at->slot * slot_size, at->length, position_stride};
+    ++at;
+    return true;
+  }
+};
+
+template <class T>
+struct OneLaneForward {
+  const SpmmCall& call;
+  const SparsePattern& s = call.s;
+  const ValueLayout& block = call.s.block();
+  const RunPlan& plan = call.s.plan<RunPlan>(RunPlan::make);
+  const GroupPlan& groups = call.s.plan<GroupPlan>(GroupPlan::make);
+  std::int64_t samples = call.x.columns()->count;
+
+  /// Rows of `positions` block rows from r on (X shifted by x_stride, Y by y_stride from one to the next), for one sample or, when
+  /// positions are samples, for all of them.
+  void positions(std::int64_t r, int count, std::int64_t x_stride, std::int64_t y_stride, const T* x, T* y) const {
+    constexpr int kMost = 32;
+    const auto row = static_cast<std::size_t>(r);
+    const RunPlan::Run* begin = plan.runs.data() + plan.ptr[row];
+    const RunPlan::Run* end = plan.runs.data() + plan.ptr[row + 1];
+    const int height = s.height_of(r);
+    T result[kMost * 16];
+    T bias[16] = {};
+    for (int m = 0; m < height; m += 16) {
+      const int panel = m / ValueLayout::kPanelRows, rows = std::min(16, height - m);
+      const T* values = call.values.data<T>() + block.panel_offset(panel) + m % ValueLayout::kPanelRows;
+      Start<T> start;
+      if (call.bias.defined()) {
+        for (int i = 0; i < rows; ++i) bias[i] = call.bias.data<T>()[(r * block.height + m + i) % call.bias.row_count()];
+        start = {Start<T>::From::lane_bias, bias};
+      }
+      for (int first = 0; first < count; first += kMost) {
+        const int here = std::min(kMost, count - first);
+        const auto make = [&](int p) { return PositionRuns<T>{begin, end, values, x + (first + p) * x_stride, block.slot_size(), x_stride}; };
+        TileRows<T, 1, kDynamicStride>(here, make, 1, block.panel_stride(panel), 0, start, Target<T>{result, 16, 0});
+        for (int p = 0; p < here; ++p) std::memcpy(y + (first + p) * y_stride + m, result + p * 16, static_cast<std::size_t>(rows) * sizeof(T));
+      }
+    }
+  }
+
+  void run() const {
+    const auto work = static_cast<std::int64_t>(groups.groups.size());
+    const std::int64_t x_tile = call.x.tile_stride(), y_tile = call.y.tile_stride();
+    parallel_for(work, [&](std::int64_t g) {
+      const GroupPlan::Group& group = groups.groups[static_cast<std::size_t>(g)];
+      T* y = call.y.data<T>() + std::int64_t{group.first} * block.height;
+      const T* x = call.x.data<T>();
+      if (group.count == 1) return positions(group.first, static_cast<int>(samples), x_tile, y_tile, x, y);
+      for (std::int64_t n = 0; n < samples; ++n) positions(group.first, group.count, group.x_shift, block.height, x + n * x_tile, y + n * y_tile);
+    });
+  }
+};
+
+template <class T>
+void OneLaneTransposed(const SpmmTCall& call) {
+  const ValueLayout& block = call.s.block();
+  const auto& view = call.s.by_column();
+  const TileTag<T> d;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>())), kV = kVectors<T>;
+  parallel_for(call.s.grid_cols(), [&](std::int64_t c) {
+    const auto at = static_cast<std::size_t>(c);
+    for (std::int64_t n = 0; n < call.dy.columns()->count; ++n)
+      for (int k = 0; k < call.s.width_of(c); ++k) {
+        hn::Vec<TileTag<T>> acc[kV];
+        for (int v = 0; v < kV; ++v) acc[v] = hn::Zero(d);
+        for (std::int64_t e = view.ptr[at]; e < view.ptr[at + 1]; ++e) {
+          const std::int64_t r = view.row[static_cast<std::size_t>(e)];
+          const T* dy = call.dy.data<T>() + n * call.dy.tile_stride() + r * block.height;
+          const T* values = call.values.data<T>() + view.slot[static_cast<std::size_t>(e)] * block.slot_size();
+          const int height = call.s.height_of(r);
+          for (int m = 0; m < height; m += 16) {
+            T padded[16] = {};
+            std::copy_n(dy + m, std::min(16, height - m), padded);
+            for (int v = 0; v < kV; ++v)
+              acc[v] = hn::MulAdd(hn::LoadU(d, values + block.offset(m, k) + v * kLanes), hn::LoadU(d, padded + v * kLanes), acc[v]);
+          }
+        }
+        T sums[16];
+        for (int v = 0; v < kV; ++v) hn::StoreU(acc[v], d, sums + v * kLanes);
+        call.dx.data<T>()[n * call.dx.tile_stride() + c * block.width + k] = sum_of_16(sums);
+      }
+  });
+}
+
+/// dθ[k][m] = Σ over samples and the blocks of a part x[k]·dy[m].
+template <class T>
+void OneLaneSddmm(const SddmmCall& call) {
+  const SparsePattern& s = call.s;
+  const ValueLayout& block = s.block();
+  const TileTag<T> d;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>()));
+  WeightParts<T> parts(call);
+  if (!parts.accumulates()) std::fill_n(call.dvalues.data<T>(), s.values_size(), T{});
+  parallel_for(parts.count(), [&](std::int64_t part) {
+    for (std::int64_t r = parts.begin(part); r < parts.end(part); ++r)
+      for (std::int64_t n = 0; n < call.x.columns()->count; ++n) {
+        const int height = s.height_of(r);
+        const T* dy = call.dy.data<T>() + n * call.dy.tile_stride() + r * block.height;
+        if (parts.bias(part) != nullptr)
+          for (int m = 0; m < height; ++m) parts.bias(part)[(r * block.height + m) % parts.bias_size()] += dy[m];
+        for (int m = 0; m < height; m += 16) {
+          T padded[16] = {};
+          std::copy_n(dy + m, std::min(16, height - m), padded);
+          for (std::int64_t e = s.row_ptr()[static_cast<std::size_t>(r)]; e < s.row_ptr()[static_cast<std::size_t>(r) + 1]; ++e) {
+            const std::int64_t c = s.col()[static_cast<std::size_t>(e)];
+            const T* x = call.x.data<T>() + n * call.x.tile_stride() + c * block.width;
+            T* out = parts.values(part) + s.slot(e) * block.slot_size();
+            for (int k = 0; k < s.width_of(c); ++k)
+              for (int v = 0; v < 16; v += kLanes) {
+                T* at = out + block.offset(m, k) + v;
+                hn::StoreU(hn::MulAdd(hn::Set(d, x[k]), hn::LoadU(d, padded + v), hn::LoadU(d, at)), d, at);
+              }
+          }
+        }
+      }
+  });
+  parts.finish();
+  clear_masked(s, call.dvalues.data<T>());
+}
+
+void OneLaneSpmmF32(const SpmmCall& call) { OneLaneForward<float>{call}.run(); }
+void OneLaneSpmmF64(const SpmmCall& call) { OneLaneForward<double>{call}.run(); }
+void OneLaneSpmmTF32(const SpmmTCall& call) { OneLaneTransposed<float>(call); }
+void OneLaneSpmmTF64(const SpmmTCall& call) { OneLaneTransposed<double>(call); }
+void OneLaneSddmmF32(const SddmmCall& call) { OneLaneSddmm<float>(call); }
+void OneLaneSddmmF64(const SddmmCall& call) { OneLaneSddmm<double>(call); }
+
+}  // namespace weft::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft::kernels {
+
+HWY_EXPORT(OneLaneSpmmF32);
+HWY_EXPORT(OneLaneSpmmF64);
+HWY_EXPORT(OneLaneSpmmTF32);
+HWY_EXPORT(OneLaneSpmmTF64);
+HWY_EXPORT(OneLaneSddmmF32);
+HWY_EXPORT(OneLaneSddmmF64);
+void bsr_one_lane_f32(const SpmmCall& call) { HWY_DYNAMIC_DISPATCH(OneLaneSpmmF32)(call); }
+void bsr_one_lane_f64(const SpmmCall& call) { HWY_DYNAMIC_DISPATCH(OneLaneSpmmF64)(call); }
+void bsr_one_lane_t_f32(const SpmmTCall& call) { HWY_DYNAMIC_DISPATCH(OneLaneSpmmTF32)(call); }
+void bsr_one_lane_t_f64(const SpmmTCall& call) { HWY_DYNAMIC_DISPATCH(OneLaneSpmmTF64)(call); }
+void bsr_one_lane_dw_f32(const SddmmCall& call) { HWY_DYNAMIC_DISPATCH(OneLaneSddmmF32)(call); }
+void bsr_one_lane_dw_f64(const SddmmCall& call) { HWY_DYNAMIC_DISPATCH(OneLaneSddmmF64)(call); }
+
+}  // namespace weft::kernels
+#endif

@@ -1,0 +1,200 @@
+// dθ = dY·Xᵀ gathered on the pattern, block rows in panels, 16-lane tiles.
+// A block row's dY is transposed once to [lane][m] and shared by all its blocks; each block is then the register tile with X as the
+// scalar operand and the lanes of all tiles as the contraction. Few input channels: rows of several taps share one tile (GatherTile).
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE <weft/kernels/cpu/bsr_sddmm.cpp>
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <weft/kernels/cpu/register_tile-inl.hpp>
+#include <weft/kernels/cpu/transpose-inl.hpp>
+#include <weft/kernels/cpu/weight_parts.hpp>
+#include <weft/kernels/kernel_table.hpp>
+#include <weft/kernels/plan.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft::kernels::HWY_NAMESPACE {
+
+/// The tiles of one chunk, each as a run of 16 lanes.
+template <class T>
+struct LaneRuns {
+  const T* x;
+  const T* dy;
+  std::int64_t x_tile, dy_tile;
+  std::int64_t tiles;
+
+  HWY_INLINE bool next(Run<T>& run) {
+    if (tiles-- == 0) return false;
+    run = {x, dy, 16, 16};
+    x += x_tile;
+    dy += dy_tile;
+    return true;
+  }
+};
+
+/// MR rows of dθ that lie anywhere, from MR rows of X that lie anywhere: for first layers, whose taps are one to three rows each.
+template <class T, int MR>
+HWY_NOINLINE void GatherTile(const T* const* x_rows, std::int64_t x_tile, const T* dy, std::int64_t dy_tile, std::int64_t stride,
+                             std::int64_t tiles, bool from_zero, T* const* c) {
+  const TileTag<T> d;
+  using V = hn::Vec<TileTag<T>>;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d)), kV = kVectors<T>;
+  V acc[MR * kV];
+  const T* x[MR];
+  WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+    x[r] = x_rows[r];
+    WEFT_UNROLL for (int v = 0; v < kV; ++v) acc[r * kV + v] = from_zero ? hn::Zero(d) : hn::LoadU(d, c[r] + v * kLanes);
+  }
+  for (; tiles > 0; --tiles, dy += dy_tile) {
+    const T* HWY_RESTRICT b = dy;
+    for (int lane = 0; lane < 16; ++lane, b += stride) {
+      V values[kV];
+      WEFT_UNROLL for (int v = 0; v < kV; ++v) values[v] = hn::LoadU(d, b + v * kLanes);
+      WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+        const V scalar = hn::Set(d, x[r][lane]);
+        WEFT_UNROLL for (int v = 0; v < kV; ++v) acc[r * kV + v] = hn::MulAdd(values[v], scalar, acc[r * kV + v]);
+      }
+    }
+    WEFT_UNROLL for (int r = 0; r < MR; ++r) x[r] += x_tile;
+  }
+  WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+    WEFT_UNROLL for (int v = 0; v < kV; ++v) hn::StoreU(acc[r * kV + v], d, c[r] + v * kLanes);
+  }
+}
+
+/// Rows of X and of dθ for GatherTile.
+template <class T>
+struct GatherRows {
+  std::vector<const T*> x;
+  std::vector<T*> c;
+};
+
+template <class T>
+class WeightGradient {
+ public:
+  explicit WeightGradient(const SddmmCall& call)
+      : s_(call.s), block_(call.s.block()), plan_(call.s.plan<RunPlan>(RunPlan::make)), x_(call.x.data<T>()), dy_(call.dy.data<T>()),
+        x_tile_(call.x.tile_stride()), dy_tile_(call.dy.tile_stride()), tiles_(call.x.columns()->tiles()), parts_(call) {}
+
+  void run(T* values) {
+    parallel_for(parts_.count(), [this](std::int64_t part) {
+      static thread_local std::vector<T> dy_t;
+      static thread_local GatherRows<T> gather;
+      for (std::int64_t r = parts_.begin(part); r < parts_.end(part); ++r)
+        for (std::int64_t tile = 0; tile == 0 || tile < tiles_; tile += kChunkTiles) block_row(r, tile, part, dy_t, gather);
+    });
+    parts_.finish();
+    clear_masked(s_, values);
+  }
+
+ private:
+  static constexpr std::int64_t kChunkTiles = 16;  // 256 lanes of a transposed 32-row panel are 32 KiB
+  static constexpr int kFewRows = 8;               // shorter runs leave the register tile mostly empty
+
+  void block_row(std::int64_t r, std::int64_t tile, std::int64_t part, std::vector<T>& dy_t, GatherRows<T>& gather) {
+    const std::int64_t tiles = std::min(kChunkTiles, tiles_ - tile);
+    const bool from_zero = tile == 0 && !parts_.accumulates();
+    const int height = s_.height_of(r);
+    for (int p = 0; p < block_.panels(); ++p) {
+      const int rows = std::clamp(height - p * ValueLayout::kPanelRows, 0, ValueLayout::kPanelRows);
+      const int stride = block_.panel_stride(p);
+      dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, tiles) * 16 * stride));
+      for (std::int64_t t = 0; t < tiles; ++t)
+        for (int m = 0; m < stride; m += 16)
+          TransposeRows(dy_ + (tile + t) * dy_tile_ + (r * block_.height + p * ValueLayout::kPanelRows + m) * 16,
+                        std::clamp(rows - m, 0, 16), dy_t.data() + t * 16 * stride + m, stride);
+      if (parts_.bias(part) != nullptr) add_bias(r * block_.height + p * ValueLayout::kPanelRows, rows, stride, tiles, dy_t.data(), parts_.bias(part));
+      panel_products(r, p, tile, tiles, from_zero, dy_t.data(), parts_.values(part), gather);
+    }
+  }
+
+  /// bias[m] += Σ lanes of dYᵀ, 16 rows at a time.
+  void add_bias(std::int64_t row, int rows, int stride, std::int64_t tiles, const T* dy_t, T* bias) const {
+    const TileTag<T> d;
+    constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>()));
+    T sums[ValueLayout::kPanelRows];
+    for (int m = 0; m < stride; m += kLanes) {
+      auto sum = hn::Zero(d);
+      for (std::int64_t lane = 0; lane < tiles * 16; ++lane) sum = hn::Add(sum, hn::LoadU(d, dy_t + lane * stride + m));
+      hn::StoreU(sum, d, sums + m);
+    }
+    for (int m = 0; m < rows; ++m) bias[(row + m) % parts_.bias_size()] += sums[m];
+  }
+
+  void panel_products(std::int64_t r, int p, std::int64_t tile, std::int64_t tiles, bool from_zero, const T* dy_t, T* values, GatherRows<T>& gather) {
+    const int stride = block_.panel_stride(p);
+    const RunPlan::Run* begin = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r)];
+    const RunPlan::Run* end = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r) + 1];
+    if (begin != end && begin->length < kFewRows) return gathered(begin, end, p, tile, tiles, from_zero, dy_t, values, gather);
+    const Start<T> start{from_zero ? Start<T>::From::zero : Start<T>::From::c, nullptr};
+    for (const RunPlan::Run* run = begin; run != end; ++run) {
+      const T* x = x_ + tile * x_tile_ + std::int64_t{run->x_row} * 16;
+      T* out = values + run->slot * block_.slot_size() + block_.panel_offset(p);
+      const auto make_at = [&](int m) {
+        return [this, x, dy_t, m, stride, tiles](int k) { return LaneRuns<T>{x + k * 16, dy_t + m, x_tile_, std::int64_t{16} * stride, tiles}; };
+      };
+      if constexpr (kMaxTiles<T> >= 2) {
+        if (stride == 32) {
+          TileRows<T, 2, 16>(run->length, make_at(0), 1, stride, 16, start, Target<T>{out, stride, 16});
+          continue;
+        }
+      }
+      for (int m = 0; m < stride; m += 16) TileRows<T, 1, 16>(run->length, make_at(m), 1, stride, 16, start, Target<T>{out + m, stride, 16});
+    }
+  }
+
+  void gathered(const RunPlan::Run* begin, const RunPlan::Run* end, int p, std::int64_t tile, std::int64_t tiles, bool from_zero, const T* dy_t,
+                T* values, GatherRows<T>& gather) const {
+    const int stride = block_.panel_stride(p);
+    for (int m = 0; m < stride; m += 16) {
+      gather.x.clear();
+      gather.c.clear();
+      for (const RunPlan::Run* run = begin; run != end; ++run)
+        for (int k = 0; k < run->length; ++k) {
+          gather.x.push_back(x_ + tile * x_tile_ + std::int64_t{run->x_row + k} * 16);
+          gather.c.push_back(values + run->slot * block_.slot_size() + block_.panel_offset(p) + std::int64_t{k} * stride + m);
+        }
+      std::size_t at = 0;
+      const auto take = [&](auto rows) {
+        constexpr int kRows = decltype(rows)::value;
+        if constexpr (kRows * kVectors<T> <= (kVectors<T> == 1 ? 24 : 12))
+          for (; gather.x.size() - at >= kRows; at += kRows)
+            GatherTile<T, kRows>(gather.x.data() + at, x_tile_, dy_t + m, std::int64_t{16} * stride, stride, tiles, from_zero, gather.c.data() + at);
+      };
+      take(std::integral_constant<int, 9>());
+      take(std::integral_constant<int, 4>());
+      take(std::integral_constant<int, 2>());
+      take(std::integral_constant<int, 1>());
+    }
+  }
+
+  const SparsePattern& s_;
+  const ValueLayout& block_;
+  const RunPlan& plan_;
+  const T* x_;
+  const T* dy_;
+  std::int64_t x_tile_, dy_tile_, tiles_;
+  WeightParts<T> parts_;
+};
+
+void BsrSddmmF32(const SddmmCall& call) { WeightGradient<float>(call).run(call.dvalues.data<float>()); }
+void BsrSddmmF64(const SddmmCall& call) { WeightGradient<double>(call).run(call.dvalues.data<double>()); }
+
+}  // namespace weft::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft::kernels {
+
+HWY_EXPORT(BsrSddmmF32);
+HWY_EXPORT(BsrSddmmF64);
+void bsr_tiles_dw_f32(const SddmmCall& call) { HWY_DYNAMIC_DISPATCH(BsrSddmmF32)(call); }
+void bsr_tiles_dw_f64(const SddmmCall& call) { HWY_DYNAMIC_DISPATCH(BsrSddmmF64)(call); }
+
+}  // namespace weft::kernels
+#endif

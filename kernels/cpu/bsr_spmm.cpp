@@ -1,0 +1,182 @@
+// Y = epilogue(S(θ)·X + bias), block rows in panels, 16-lane tiles.
+// Values [slot][panel][k][m]; X, Y [tile][row][lane]. Each thread takes a range of block rows (or of tile groups where rows are few)
+// and walks its tile groups with X and the weights in L2; the epilogue runs on a block row as soon as it is written.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE <weft/kernels/cpu/bsr_spmm.cpp>
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <weft/core/parallel.hpp>
+#include <weft/kernels/cpu/epilogue_rows-inl.hpp>
+#include <weft/kernels/cpu/register_tile-inl.hpp>
+#include <weft/kernels/kernel_table.hpp>
+#include <weft/kernels/plan.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace weft::kernels::HWY_NAMESPACE {
+
+template <class T>
+struct ForwardRuns {
+  const RunPlan::Run* at;
+  const RunPlan::Run* end;
+  const T* values;  ///< of the first row of the tile in slot 0
+  const T* x;
+  std::int64_t slot_size;
+
+  HWY_INLINE bool next(Run<T>& run) {
+    if (at == end) return false;
+    run.a = values + at->slot * slot_size;
+    run.b = x + std::int64_t{at->x_row} * 16;
+    run.length = at->length;
+    ++at;
+    return true;
+  }
+};
+
+/// One forward product: where everything lies.
+template <class T>
+struct Forward {
+  explicit Forward(const SpmmCall& c)
+      : call(c), s(c.s), block(c.s.block()), plan(c.s.plan<RunPlan>(RunPlan::make)), values(c.values.data<T>()), x(c.x.data<T>()),
+        y(c.y.data<T>()), x_tile(c.x.tile_stride()), y_tile(c.y.tile_stride()) {
+    if (c.bias.defined()) {
+      bias = c.bias.data<T>();
+      bias_length = c.bias.row_count();
+    }
+  }
+
+  const SpmmCall& call;
+  const SparsePattern& s;
+  const ValueLayout& block;
+  const RunPlan& plan;
+  const T* values;
+  const T* x;
+  T* y;
+  std::int64_t x_tile, y_tile;
+  const T* bias = nullptr;
+  std::int64_t bias_length = 1;
+
+  /// Rows [r·height, …) of NT tiles from `tile` on, into `out` (first row, tile stride `out_tile`).
+  template <int NT>
+  void block_row(std::int64_t r, std::int64_t tile, T* out, std::int64_t out_tile) const {
+    const auto row = static_cast<std::size_t>(r);
+    const RunPlan::Run* begin = plan.runs.data() + plan.ptr[row];
+    const RunPlan::Run* end = plan.runs.data() + plan.ptr[row + 1];
+    const T* x_first = x + tile * x_tile;
+    const int height = s.height_of(r);
+    T gathered[ValueLayout::kPanelRows];
+    for (int p = 0; p < block.panels() && p * ValueLayout::kPanelRows < height; ++p) {
+      const int first = p * ValueLayout::kPanelRows, rows = std::min(ValueLayout::kPanelRows, height - first);
+      const T* panel = values + block.panel_offset(p);
+      Start<T> start;
+      if (bias != nullptr) start = {Start<T>::From::row_bias, bias_rows(r * block.height + first, rows, gathered)};
+      const auto make = [&](int m) { return ForwardRuns<T>{begin, end, panel + m, x_first, block.slot_size()}; };
+      TileRows<T, NT, 1>(rows, make, block.panel_stride(p), 16, x_tile, start, Target<T>{out + std::int64_t{first} * 16, 16, out_tile});
+    }
+  }
+
+  /// The bias of rows [row, row + rows): in place where they do not wrap, else gathered.
+  const T* bias_rows(std::int64_t row, int rows, T* gathered) const {
+    const std::int64_t at = row % bias_length;
+    if (at + rows <= bias_length) return bias + at;
+    for (int i = 0; i < rows; ++i) gathered[i] = bias[(at + i) % bias_length];
+    return gathered;
+  }
+
+  template <int NT>
+  void row_with_epilogue(std::int64_t r, std::int64_t tile) const {
+    const std::int64_t first = r * block.height, span = std::int64_t{s.height_of(r)} * 16;
+    T* out = y + tile * y_tile + first * 16;
+    block_row<NT>(r, tile, out, y_tile);
+    const Epilogue& e = call.epilogue;
+    if (e.empty()) return;
+    for (int t = 0; t < NT; ++t, out += y_tile) {
+      if (e.residual.defined()) AddSpan(e.residual.data<T>() + (tile + t) * e.residual.tile_stride() + first * 16, out, span);
+      if (e.map.map == Map::identity) continue;
+      const std::int64_t element = (tile + t) * y_tile + first * 16;  // y and saved are contiguous alike
+      std::uint8_t* bits = nullptr;
+      if (saves(e.map.map) == Saves::bits) bits = reinterpret_cast<std::uint8_t*>(e.saved.bytes()) + element / 8;
+      if (saves(e.map.map) == Saves::input) std::copy_n(out, span, e.saved.data<T>() + element);
+      MapSpan(e.map, out, out, span, bits);
+    }
+  }
+
+  /// The block rows of one window, maximum taken as soon as all are there; `rows_here` block rows make up a position's channels.
+  template <int NT>
+  void window_row(std::int64_t position, std::int64_t part, std::int64_t rows_here, std::int64_t tile, T* scratch) const {
+    const MaxWindow& w = call.epilogue.window;
+    const Lattice out = w.out();
+    const std::int64_t oy = position / out.w, ox = position % out.w;
+    const std::int64_t height = block.height, one = height * 16 * NT;
+    for (int i = 0; i < w.size(); ++i) {
+      const std::int64_t pixel = (oy * w.kernel + i / w.kernel) * w.in.w + ox * w.kernel + i % w.kernel;
+      block_row<NT>(pixel * rows_here + part, tile, scratch + i * one, height * 16);
+    }
+    const std::int64_t first = position * w.in.c + part * height;
+    auto* choice = reinterpret_cast<std::uint16_t*>(call.epilogue.choice.bytes());
+    for (int t = 0; t < NT; ++t)
+      for (std::int64_t m = 0; m < height; ++m) {
+        const T* z = scratch + (t * height + m) * 16;
+        T* result = y + (tile + t) * y_tile + (first + m) * 16;
+        std::uint16_t* chosen = choice + ((tile + t) * call.y.row_count() + first + m) * w.size();
+        if (call.epilogue.map.map == Map::relu) MaxRow<T, true>(z, one, w.size(), result, chosen);
+        else MaxRow<T, false>(z, one, w.size(), result, chosen);
+      }
+  }
+
+  template <int NT>
+  void rows(std::int64_t begin, std::int64_t end, std::int64_t tile, std::vector<T>& scratch) const {
+    if (!call.epilogue.window) {
+      for (std::int64_t r = begin; r < end; ++r) row_with_epilogue<NT>(r, tile);
+      return;
+    }
+    const std::int64_t rows_here = call.epilogue.window.in.c / block.height;
+    scratch.resize(static_cast<std::size_t>(call.epilogue.window.size() * block.height * 16 * NT));
+    for (std::int64_t unit = begin; unit < end; ++unit) window_row<NT>(unit / rows_here, unit % rows_here, rows_here, tile, scratch.data());
+  }
+
+  void group(std::int64_t begin, std::int64_t end, std::int64_t tile, int count, std::vector<T>& scratch) const {
+    if constexpr (kMaxTiles<T> == 3) {
+      if (count == 3) return rows<3>(begin, end, tile, scratch);
+      if (count == 2) return rows<2>(begin, end, tile, scratch);
+    }
+    rows<1>(begin, end, tile, scratch);
+  }
+
+  /// Units: block rows, or with a window the (position, part) pairs of its result.
+  std::int64_t units() const {
+    const MaxWindow& w = call.epilogue.window;
+    return w ? w.out().positions() * (w.in.c / block.height) : s.grid_rows();
+  }
+
+  void run() const {
+    const auto body = [this](std::int64_t begin, std::int64_t end, std::int64_t tile, int count) {
+      static thread_local std::vector<T> scratch;
+      group(begin, end, tile, count, scratch);
+    };
+    if (call.epilogue.window) over_rows_and_tiles<T>(units(), nullptr, call.x.columns()->tiles(), body);
+    else over_rows_and_tiles<T>(units(), &plan.ptr, call.x.columns()->tiles(), body);
+  }
+};
+
+void BsrSpmmF32(const SpmmCall& call) { Forward<float>(call).run(); }
+void BsrSpmmF64(const SpmmCall& call) { Forward<double>(call).run(); }
+
+}  // namespace weft::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace weft::kernels {
+
+HWY_EXPORT(BsrSpmmF32);
+HWY_EXPORT(BsrSpmmF64);
+void bsr_tiles_f32(const SpmmCall& call) { HWY_DYNAMIC_DISPATCH(BsrSpmmF32)(call); }
+void bsr_tiles_f64(const SpmmCall& call) { HWY_DYNAMIC_DISPATCH(BsrSpmmF64)(call); }
+
+}  // namespace weft::kernels
+#endif

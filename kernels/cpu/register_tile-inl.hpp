@@ -1,0 +1,182 @@
+// The one inner loop of every product:  C[r][t] (+)= Σ_runs Σ_k a[r·row_stride + k·a_step] · b[t·b_tile + k·b_step][16 lanes]
+//
+// MR rows times NT vectors of 16 lanes stay in registers; `a` is a scalar operand (broadcast), `b` a vector operand.
+//   forward          a = values [k][m]  (row_stride 1)        b = X rows          C = Y
+//   transposed       a = values [k][m]  (row_stride panel)    b = dY rows         C = dX
+//   weight gradient  a = X [k][lane]    (row_stride 16)       b = dYᵀ [lane][m]   C = dθ [k][m]
+//   one lane         a = X positions    (row_stride dynamic)  b = values [k][m]   C = Y rows
+// Each C element is one chain of fused multiply-adds over the runs in order, k ascending: the same bits for every MR, NT and ISA.
+// 24 accumulators with AVX-512 (8x3, 12x2 would do as well; 8 rows divide every usual block), 12 with AVX2 (6x1).
+// Share of the FMA peak: see `./run bench`.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <hwy/highway.h>
+
+#include <weft/core/parallel.hpp>
+#include <weft/kernels/plan.hpp>
+
+#if defined(WEFT_KERNELS_CPU_REGISTER_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef WEFT_KERNELS_CPU_REGISTER_TILE_INL
+#undef WEFT_KERNELS_CPU_REGISTER_TILE_INL
+#else
+#define WEFT_KERNELS_CPU_REGISTER_TILE_INL
+#endif
+
+#ifndef WEFT_UNROLL
+#ifdef __clang__
+#define WEFT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define WEFT_UNROLL _Pragma("GCC unroll 64")
+#endif
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace weft::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using TileTag = hn::CappedTag<T, 16>;
+/// Machine vectors that hold 16 lanes.
+template <class T>
+constexpr int kVectors = 16 / static_cast<int>(hn::MaxLanes(TileTag<T>()));
+/// Most 16-lane vectors side by side, and most rows for a given number of them, so that accumulators fit the registers.
+template <class T>
+constexpr int kMaxTiles = kVectors<T> == 1 ? 3 : 1;
+template <class T, int NT>
+constexpr int kMaxRows = kVectors<T> == 1 ? (NT == 1 ? 16 : 8) : (kVectors<T> == 2 ? (HWY_TARGET <= HWY_AVX3 ? 8 : 6) : 3);
+
+/// A stretch of the contraction: `length` steps from a and b on.
+template <class T>
+struct Run {
+  const T* a;
+  const T* b;
+  std::int64_t length;
+  std::int64_t row_stride;  ///< read by tiles with a dynamic row stride only
+};
+
+/// What the accumulators start from.
+template <class T>
+struct Start {
+  enum class From { zero, row_bias, lane_bias, c } from = From::zero;
+  const T* bias = nullptr;  ///< row_bias: one scalar a row; lane_bias: 16 values a vector
+};
+
+/// Where a tile's results go: row r, vector t at c + r·row + t·tile.
+template <class T>
+struct Target {
+  T* c;
+  std::int64_t row, tile;
+};
+
+constexpr int kDynamicStride = 0;
+
+/// One register tile. `Runs` has `bool next(Run<T>&)`. RS: row stride of a, or kDynamicStride.
+template <class T, int MR, int NT, int RS, class Runs>
+HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start, Target<T> target) {
+  const TileTag<T> d;
+  using V = hn::Vec<TileTag<T>>;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d)), kV = kVectors<T>, kNV = NT * kV;
+  using From = typename Start<T>::From;
+  V acc[MR * kNV];
+  if (start.from == From::c) {
+    WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, target.c + r * target.row + v / kV * target.tile + v % kV * kLanes);
+    }
+  } else if (start.from == From::row_bias) {
+    WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::Set(d, start.bias[r]);
+    }
+  } else if (start.from == From::lane_bias) {
+    WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, start.bias + v * kLanes);
+    }
+  } else {
+    WEFT_UNROLL for (int i = 0; i < MR * kNV; ++i) acc[i] = hn::Zero(d);
+  }
+  Run<T> run;
+  while (runs.next(run)) {
+    const T* HWY_RESTRICT a = run.a;
+    const T* HWY_RESTRICT b = run.b;
+    const std::int64_t rs = RS == kDynamicStride ? run.row_stride : RS;
+    for (std::int64_t k = 0; k < run.length; ++k) {
+      V x[kNV];
+      WEFT_UNROLL for (int v = 0; v < kNV; ++v) x[v] = hn::LoadU(d, b + v / kV * b_tile + v % kV * kLanes);
+      WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+        const V scalar = hn::Set(d, a[r * rs]);
+        WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::MulAdd(x[v], scalar, acc[r * kNV + v]);
+      }
+      a += a_step;
+      b += b_step;
+    }
+  }
+  WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+    WEFT_UNROLL for (int v = 0; v < kNV; ++v) hn::StoreU(acc[r * kNV + v], d, target.c + r * target.row + v / kV * target.tile + v % kV * kLanes);
+  }
+}
+
+/// Covers `rows` rows by register tiles of at most kMaxRows, 16 or 8 first, then 4, 2, 1. `make(r)` gives the runs for rows from r on.
+template <class T, int NT, int RS, class MakeRuns>
+HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start, Target<T> target) {
+  constexpr int kMost = kMaxRows<T, NT>;
+  int r = 0;
+  const auto advance = [&](int by) {
+    r += by;
+    target.c += by * target.row;
+    if (start.from == Start<T>::From::row_bias) start.bias += by;
+  };
+#define WEFT_TILE(MR)                                                                                \
+  if constexpr (MR <= kMost) {                                                                       \
+    while (rows - r >= MR) {                                                                         \
+      RegisterTile<T, MR, NT, RS>(make(r), a_step, b_step, b_tile, start, target);                   \
+      advance(MR);                                                                                   \
+    }                                                                                                \
+  }
+  WEFT_TILE(16)
+  WEFT_TILE(8)
+  if constexpr (kMost < 8) { WEFT_TILE(6) }
+  WEFT_TILE(4)
+  if constexpr (kMost < 4) { WEFT_TILE(3) }
+  WEFT_TILE(2)
+  WEFT_TILE(1)
+#undef WEFT_TILE
+}
+
+/// Tiles of the next group of `left` neighbouring ones: by threes, then twos (4 = 2 + 2), one alone.
+template <class T>
+HWY_INLINE int NextGroup(std::int64_t left) {
+  if (kMaxTiles<T> == 1 || left == 1) return 1;
+  return left == 2 || left == 4 ? 2 : 3;
+}
+
+/// Calls body(begin, end, first_tile, tile_count) so that every unit (a block row or column) meets every tile once. Each thread
+/// takes a range of units of about equal cost (`cost`: running total, or null) and all tile groups, so that its share of the
+/// weights stays in its L2; where units are few, the tile groups are shared out instead.
+template <class T, class Body>
+void over_rows_and_tiles(std::int64_t units, const std::vector<std::int64_t>* cost, std::int64_t tiles, Body&& body) {
+  if (units == 0 || tiles == 0) return;
+  const std::int64_t team = threads();
+  const std::int64_t most_tiles = kMaxTiles<T>;
+  const bool by_units = units >= 2 * team || tiles < most_tiles * team;
+  const std::int64_t parts = by_units ? std::min(units, team) : 1;
+  std::vector<std::int64_t> bounds(static_cast<std::size_t>(parts) + 1);
+  if (cost != nullptr) bounds = balanced_ranges(*cost, parts);
+  else for (std::int64_t p = 0; p <= parts; ++p) bounds[static_cast<std::size_t>(p)] = units * p / parts;
+  const std::int64_t slices = by_units ? 1 : team;  // of the tiles
+  parallel_for(parts * slices, [&](std::int64_t item) {
+    const auto p = static_cast<std::size_t>(item / slices);
+    const std::int64_t slice = item % slices, last = tiles * (slice + 1) / slices;
+    for (std::int64_t tile = tiles * slice / slices; tile < last;) {
+      const int count = NextGroup<T>(last - tile);
+      body(bounds[p], bounds[p + 1], tile, count);
+      tile += count;
+    }
+  });
+}
+
+}  // namespace weft::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include <weft/core/sparse_pattern.hpp>
+#include <weft/core/tensor.hpp>
+#include <weft/kernels/epilogue.hpp>
+
+namespace weft::kernels {
+
+/// Arguments of one product, as every row of the table takes them.
+struct SpmmCall {
+  const SparsePattern& s;
+  const Tensor& values;
+  const Tensor& bias;
+  const Tensor& x;
+  const Epilogue& epilogue;  ///< empty unless the row fuses
+  const Tensor& y;
+};
+struct SpmmTCall {
+  const SparsePattern& s;
+  const Tensor& values;
+  const Tensor& dy;
+  const Tensor& dx;
+};
+struct SddmmCall {
+  const SparsePattern& s;
+  const Tensor& dy;
+  const Tensor& x;
+  const Tensor& dvalues;
+  const Tensor& dbias;
+};
+
+/// Which patterns a row serves.
+enum class Format { paneled, scalar, diagonal, any };
+/// Which lanes.
+enum class LaneForm { tiles, one, any };
+/// Whether the forward row runs an epilogue inside its pass.
+enum class Fuses { no, yes };
+
+/// One row of kernel_table.inc.
+template <class Call>
+struct KernelRow {
+  const char* name;
+  Format format;
+  LaneForm lanes;
+  Fuses fuses;
+  const char* order;  ///< the summation order; rows of equal order give equal bits
+  void (*f32)(const Call&);
+  void (*f64)(const Call&);
+
+  bool applies(const SparsePattern& s, int lane_count) const;
+  void run(Dtype dtype, const Call& call) const { (dtype == Dtype::f32 ? f32 : f64)(call); }
+};
+
+/// The table, in order of preference; the literal row is last and serves everything.
+std::span<const KernelRow<SpmmCall>> spmm_rows();
+std::span<const KernelRow<SpmmTCall>> spmm_t_rows();
+std::span<const KernelRow<SddmmCall>> sddmm_rows();
+
+/// One line a row: entry, name, formats, lanes, order.
+std::string list_kernels();
+
+/// The names of the instruction sets this build can run here, best first, e.g. {"AVX3", "AVX2", "SSSE3"}.
+std::vector<std::string> available_isas();
+/// The one in use.
+std::string isa_name();
+/// Restricts the kernels to one of available_isas() (tests, bench); empty: the best again. Throws DeviceError for another name.
+void use_isa(const std::string& name);
+
+}  // namespace weft::kernels

@@ -1,0 +1,81 @@
+#include <weft/kernels/plan.hpp>
+
+#include <algorithm>
+
+#include <weft/core/error.hpp>
+
+namespace weft::kernels {
+
+RunPlan RunPlan::make(const SparsePattern& s) {
+  WEFT_CHECK(s.cols() < INT32_MAX);
+  const ValueLayout& block = s.block();
+  RunPlan plan;
+  plan.ptr.push_back(0);
+  const auto row_ptr = s.row_ptr();
+  const auto col = s.col();
+  for (std::size_t r = 0; r + 1 < row_ptr.size(); ++r) {
+    std::int32_t next_slot = -1, next_col = -1;
+    for (std::int64_t e = row_ptr[r]; e < row_ptr[r + 1]; ++e) {
+      const std::int32_t slot = s.slot(e), c = col[static_cast<std::size_t>(e)];
+      const int width = s.width_of(c);
+      if (block.panels() == 1 && slot == next_slot && c == next_col)
+        plan.runs.back().length += width;
+      else
+        plan.runs.push_back({slot, c * block.width, width});
+      next_slot = slot + 1;
+      next_col = c + 1;
+    }
+    plan.ptr.push_back(static_cast<std::int64_t>(plan.runs.size()));
+  }
+  plan.runs.shrink_to_fit();
+  return plan;
+}
+
+namespace {
+
+using Run = RunPlan::Run;
+
+/// How far the runs of block row b lie behind those of a; nothing but a shift may differ.
+bool shifted(const RunPlan& plan, std::int64_t a, std::int64_t b, std::int32_t& shift) {
+  const auto at = [&](std::int64_t r) { return plan.runs.begin() + plan.ptr[static_cast<std::size_t>(r)]; };
+  const std::int64_t count = at(a + 1) - at(a);
+  if (count == 0 || at(b + 1) - at(b) != count) return false;
+  shift = at(b)->x_row - at(a)->x_row;
+  return std::equal(at(a), at(a + 1), at(b), [&](const Run& p, const Run& q) {
+    return p.slot == q.slot && p.length == q.length && q.x_row - p.x_row == shift;
+  });
+}
+
+}  // namespace
+
+GroupPlan GroupPlan::make(const SparsePattern& s) {
+  const RunPlan& plan = s.plan<RunPlan>(RunPlan::make);
+  GroupPlan groups;
+  for (std::int64_t r = 0; r < s.grid_rows(); ++r) {
+    std::int32_t shift = 0;
+    if (!groups.groups.empty() && r > 0 && s.height_of(r) == s.height_of(r - 1)) {
+      GroupPlan::Group& last = groups.groups.back();
+      if (shifted(plan, r - 1, r, shift) && (last.count == 1 || shift == last.x_shift)) {
+        last.x_shift = shift;
+        ++last.count;
+        continue;
+      }
+    }
+    groups.groups.push_back({static_cast<std::int32_t>(r), 1, 0});
+  }
+  return groups;
+}
+
+std::vector<std::int64_t> balanced_ranges(const std::vector<std::int64_t>& ptr, std::int64_t parts) {
+  const auto n = static_cast<std::int64_t>(ptr.size()) - 1;
+  std::vector<std::int64_t> bounds(static_cast<std::size_t>(parts) + 1, n);
+  bounds[0] = 0;
+  for (std::int64_t p = 1; p < parts; ++p) {
+    const std::int64_t wanted = ptr[0] + (ptr[static_cast<std::size_t>(n)] - ptr[0]) * p / parts;
+    const auto at = std::lower_bound(ptr.begin(), ptr.end(), wanted) - ptr.begin();
+    bounds[static_cast<std::size_t>(p)] = std::clamp<std::int64_t>(at, bounds[static_cast<std::size_t>(p) - 1], n);
+  }
+  return bounds;
+}
+
+}  // namespace weft::kernels

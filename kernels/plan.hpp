@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <weft/core/sparse_pattern.hpp>
+
+namespace weft::kernels {
+
+/// The forward product's schedule: each block row as runs of neighbouring blocks whose values and X rows both follow on
+/// (a 3x3 convolution has 3 runs a row, a dense row 1). Blocks of several panels are one run each.
+struct RunPlan {
+  struct Run {
+    std::int32_t slot;    ///< first slot
+    std::int32_t x_row;   ///< first row of X
+    std::int32_t length;  ///< rows of X
+  };
+  std::vector<std::int64_t> ptr;  ///< [grid_rows + 1]
+  std::vector<Run> runs;
+
+  std::int64_t bytes() const { return static_cast<std::int64_t>(ptr.size() * sizeof(ptr[0]) + runs.size() * sizeof(Run)); }
+  static RunPlan make(const SparsePattern& s);
+};
+
+/// Block rows that differ only by a shift: the same slots in the same order, X rows moved on by `x_shift` from one to the next.
+/// The one-lane kernels let the rows of a group share each weight they load.
+struct GroupPlan {
+  struct Group {
+    std::int32_t first, count;
+    std::int32_t x_shift;
+  };
+  std::vector<Group> groups;
+
+  std::int64_t bytes() const { return static_cast<std::int64_t>(groups.size() * sizeof(Group)); }
+  static GroupPlan make(const SparsePattern& s);
+};
+
+/// Contiguous ranges of [0, n) with about equal cost, where `ptr` is a running total of length n + 1. Returns parts + 1 bounds.
+std::vector<std::int64_t> balanced_ranges(const std::vector<std::int64_t>& ptr, std::int64_t parts);
+
+}  // namespace weft::kernels

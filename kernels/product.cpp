@@ -1,0 +1,94 @@
+#include <weft/kernels/product.hpp>
+
+#include <weft/core/error.hpp>
+#include <weft/core/log.hpp>
+#include <weft/core/text.hpp>
+#include <weft/kernels/kernel_table.hpp>
+
+namespace weft::kernels {
+
+namespace {
+
+void require_operand(const char* op, const SparsePattern& s, const char* what, const Tensor& t, std::int64_t rows, const Tensor& values) {
+  if (!t.is_tiled() || t.row_count() != rows)
+    throw ShapeError({.op = op, .path = s.name(), .what = cat("S is ", s.rows(), " x ", s.cols(), ", ", what, " has ", t.row_count(), " rows, expected ", rows)});
+  if (t.dtype() != values.dtype() || (t.dtype() != Dtype::f32 && t.dtype() != Dtype::f64))
+    throw UsageError({.op = op, .path = s.name(), .what = cat(what, " is ", name_of(t.dtype()), ", the values are ", name_of(values.dtype()), "; both must be f32 or f64")});
+}
+
+void require_values(const char* op, const SparsePattern& s, const Tensor& values) {
+  if (values.is_tiled() || values.row_count() != s.values_size())
+    throw ShapeError({.op = op, .path = s.name(), .what = cat("the pattern stores ", s.values_size(), " values, got ", values.row_count())});
+}
+
+void require_bias(const char* op, const SparsePattern& s, const Tensor& bias) {
+  if (bias.defined() && (bias.row_count() == 0 || s.rows() % bias.row_count() != 0))
+    throw ShapeError({.op = op, .path = s.name(), .what = cat("bias has ", bias.row_count(), " entries, which do not divide the ", s.rows(), " rows")});
+}
+
+void require_same_columns(const char* op, const SparsePattern& s, const Tensor& a, const Tensor& b) {
+  if (!(*a.columns() == *b.columns()))
+    throw ShapeError({.op = op, .path = s.name(), .what = cat("columns differ: ", a.columns()->count, " in ", a.columns()->lanes, " lanes and ", b.columns()->count, " in ", b.columns()->lanes)});
+}
+
+/// The first row that applies; with a log sink, says which and why.
+template <class Call>
+const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const SparsePattern& s, int lanes, const char* entry) {
+  for (const KernelRow<Call>& row : rows)
+    if (row.applies(s, lanes)) {
+      if (log_wanted())
+        log(cat(entry, " ", row.name, " (", isa_name(), "): ", s.name(), ", blocks ", s.block().height, "x", s.block().width, ", ", s.blocks(),
+                " stored, ", lanes, lanes == 1 ? " lane" : " lanes"));
+      return row;
+    }
+  throw UsageError({.op = entry, .path = s.name(), .what = "no kernel row applies"});
+}
+
+}  // namespace
+
+void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& y) {
+  require_values("spmm", s, values);
+  require_bias("spmm", s, bias);
+  require_operand("spmm", s, "X", x, s.cols(), values);
+  require_operand("spmm", s, "Y", y, e.window ? e.window.out().size() : s.rows(), values);
+  require_same_columns("spmm", s, x, y);
+  const KernelRow<SpmmCall>& row = choose(spmm_rows(), s, x.columns()->lanes, "spmm");
+  const bool window_fits = !e.window || (e.window.in.c % s.block().height == 0 && !e.residual.defined());
+  if (e.empty() || (row.fuses == Fuses::yes && window_fits)) return row.run(x.dtype(), {s, values, bias, x, e, y});
+  const Tensor z = e.window ? Tensor::tiled(x.dtype(), {s.rows()}, x.columns()) : y;
+  row.run(x.dtype(), {s, values, bias, x, Epilogue(), z});
+  apply_epilogue(e, z, y);
+}
+
+void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx) {
+  require_values("spmm_t", s, values);
+  require_operand("spmm_t", s, "dY", dy, s.rows(), values);
+  require_operand("spmm_t", s, "dX", dx, s.cols(), values);
+  require_same_columns("spmm_t", s, dy, dx);
+  choose(spmm_t_rows(), s, dy.columns()->lanes, "spmm_t").run(dy.dtype(), {s, values, dy, dx});
+}
+
+void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {
+  require_values("sddmm", s, dvalues);
+  require_bias("sddmm", s, dbias);
+  require_operand("sddmm", s, "dY", dy, s.rows(), dvalues);
+  require_operand("sddmm", s, "X", x, s.cols(), dvalues);
+  require_same_columns("sddmm", s, dy, x);
+  choose(sddmm_rows(), s, dy.columns()->lanes, "sddmm").run(dy.dtype(), {s, dy, x, dvalues, dbias});
+}
+
+void spmm_backward(const SparsePattern& s, const Tensor& values, const Tensor& x, const Epilogue& e, const Tensor& y, const Tensor& dy,
+                   const ProductGradients& want, const Pool& pool) {
+  Tensor dz = dy;
+  if (e.window || e.map.map != Map::identity) {
+    dz = want.dresidual.defined() ? want.dresidual : Tensor::tiled(dy.dtype(), {s.rows()}, dy.columns(), pool);
+    expand_gradient(e, y, dy, dz);
+  }
+  if (want.dvalues.defined() || want.dbias.defined()) {
+    const Tensor dvalues = want.dvalues.defined() ? want.dvalues : Tensor::plain(values.dtype(), {s.values_size()}, pool);
+    sddmm(s, dz, x, dvalues, want.dbias);
+  }
+  if (want.dx.defined()) spmm_t(s, values, dz, want.dx);
+}
+
+}  // namespace weft::kernels
