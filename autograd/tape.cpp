@@ -1,6 +1,8 @@
 #include <weft/autograd/tape.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include <weft/autograd/pending.hpp>
 #include <weft/core/error.hpp>
@@ -96,6 +98,7 @@ void Tape::reset(std::int64_t step, Mode mode) {
   values_.clear();
   parameters_.clear();
   arriving_.clear();
+  running_ = static_cast<std::size_t>(-1);
   ++generation_;
   step_ = step;
   mode_ = mode;
@@ -172,6 +175,18 @@ Tensor Tape::like(Var x, Shape rows) const {
 
 // ---- Tape: records ----
 
+namespace {
+
+/// True if y is x or rows of it.
+bool lies_in(const Tensor& y, const Tensor& x) {
+  if (!x.defined() || !y.defined()) return false;
+  const std::less<const std::byte*> before;
+  const std::byte* end = x.bytes() + std::max<std::int64_t>(1, x.element_count()) * static_cast<std::int64_t>(size_of(x.dtype()));
+  return !before(y.bytes(), x.bytes()) && before(y.bytes(), end);
+}
+
+}  // namespace
+
 std::vector<std::int32_t> Tape::take_inputs(const std::vector<Var>& inputs, std::string_view op) {
   std::vector<std::int32_t> ids;
   ids.reserve(inputs.size());
@@ -212,7 +227,7 @@ Var Tape::record(std::string_view op, Tensor y, const std::vector<Var>& inputs, 
   for (const std::int32_t id : ids) {
     if (id < 0) continue;
     ++nodes_[static_cast<std::size_t>(id)].consumers;
-    view = view || values_[static_cast<std::size_t>(id)].shares_storage(y);
+    view = view || lies_in(y, values_[static_cast<std::size_t>(id)]);
   }
   const Var made = add_node({.dtype = y.dtype(), .rows = y.rows(), .columns = y.columns(), .wants_grad = training() && any_wants_grad(ids)},
                             std::move(y));
@@ -251,11 +266,11 @@ void Tape::force(std::int32_t id) {
 void Tape::resolve(std::int32_t id, std::string_view op, Tensor value, const std::vector<Var>& inputs, std::vector<std::int32_t> inner,
                    Backward backward) {
   const std::size_t index = static_cast<std::size_t>(id);
-  WEFT_CHECK(index < nodes_.size() && !values_[index].defined() && value.defined() && backward);
+  WEFT_CHECK(index < nodes_.size() && !values_[index].defined() && value.defined());
   std::vector<std::int32_t> ids = take_inputs(inputs, op);
   nodes_[index].pending = nullptr;
   values_[index] = std::move(value);
-  append(op, id, std::move(ids), std::move(inner), std::move(backward), false);
+  if (backward) append(op, id, std::move(ids), std::move(inner), std::move(backward), false);
 }
 
 std::vector<Tape::RecordInfo> Tape::records() const {
@@ -286,6 +301,7 @@ Gradients Tape::backward(Var loss) {
     throw UsageError({.op = "backward", .what = "the tape is in eval mode: nothing was recorded", .hint = "reset it with Mode::train"});
   const Tensor one = seed_gradient(loss);
   arriving_.clear();
+  running_ = static_cast<std::size_t>(-1);
   for (Node& each : nodes_) each.grad_owned = each.grad_lent = false;
   if (node(loss).wants_grad) accumulate(loss.id_, one);
   for (std::size_t i = records_.size(); i-- > 0;) run_record(i);

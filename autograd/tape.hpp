@@ -101,8 +101,8 @@ class Tape {
   std::shared_ptr<Pending> pending(Var x) const;
   /// Ops that have taken this value as an input.
   int consumers(Var x) const;
-  /// Gives a deferred node its value and (where gradients are wanted) its backward. `inner` are nodes whose gradients the closure takes
-  /// too.
+  /// Gives a deferred node its value and its backward. `inner` are nodes whose gradients the closure takes too. Without a backward
+  /// nothing is recorded: the value was computed again for a later reader, and a record that has the node as inner takes its gradient.
   void resolve(std::int32_t node, std::string_view op, Tensor value, const std::vector<Var>& inputs, std::vector<std::int32_t> inner,
                Backward backward);
 
