@@ -1,10 +1,5 @@
 #include <weft/apps/support/report.hpp>
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +11,7 @@
 #include <weft/core/error.hpp>
 #include <weft/core/files/atomic_file.hpp>
 #include <weft/core/text.hpp>
+#include <weft/data/program.hpp>
 
 namespace weft {
 
@@ -80,23 +76,11 @@ std::string spy_script(const std::string& name, const LayerPattern& layer) {
              "plot '", name, ".dat' matrix with image\n");
 }
 
-/// Runs `gnuplot script` in a folder; its messages go to gnuplot.log there. The exit status, or -1 if it cannot be started.
-int gnuplot(const std::string& folder, const std::string& script) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "gnuplot.log", O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  std::string program = "gnuplot", argument = script;
-  char* arguments[] = {program.data(), argument.data(), nullptr};
-  pid_t child = 0;
-  const int error = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return -1;
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+/// Runs gnuplot on a script in its folder.
+ProgramResult gnuplot(const std::string& folder, const std::string& script) {
+  std::string quoted;  // gnuplot doubles a quote within quotes
+  for (const char c : folder) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return run_program({"gnuplot", "-e", "cd '" + quoted + "'", script});
 }
 
 }  // namespace
@@ -128,14 +112,11 @@ std::string draw_report(const std::string& out, const std::vector<LayerPattern>&
     write_text(out + "/" + name + ".gp", spy_script(name, layer));
     scripts.push_back(name + ".gp");
   }
-  std::error_code ignored;
-  std::filesystem::remove(out + "/gnuplot.log", ignored);
   for (const std::string& script : scripts) {
-    const int status = gnuplot(out, script);
-    if (status == -1) return cat("gnuplot is not installed: nothing was drawn from ", out, "/*.gp");
-    if (status != 0) return cat("gnuplot could not draw ", out, "/", script, ": see gnuplot.log beside it");
+    const ProgramResult drawn = gnuplot(out, script);
+    if (drawn.status == 127) return cat("gnuplot is not installed: nothing was drawn from ", out, "/*.gp");
+    if (drawn.status != 0) return cat("gnuplot could not draw ", out, "/", script, ":\n", drawn.output);
   }
-  std::filesystem::remove(out + "/gnuplot.log", ignored);
   return "";
 }
 

@@ -121,7 +121,7 @@ TEST_CASE("a value of the wrong type or range is named with what it must be") {
   says(message([] { read({"--dropout", "1"}); }), "dropout is 1");
   says(message([] { read({"--lr", "nan"}); }), "lr is nan");
   says(message([] { read({"--form", "sparce"}); }), "did you mean sparse?");
-  says(message([] { read({"--schedule", "cosin"}); }), "constant, step or cosine");
+  says(message([] { read({"--schedule", "cosin"}); }), "constant, step, linear or cosine");
   says(message([] { read({"--lanes", "8"}); }), "lanes is '8'");
   CHECK(read({"--lr", "1e30"}).lr == 1e30);
 }

@@ -1,0 +1,221 @@
+// The app mnist as a user meets it: a process of its own, its files, its exit codes.
+#include <doctest/doctest.h>
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <weft/core/files/safetensors.hpp>
+#include <weft/core/random.hpp>
+#include <weft/data/program.hpp>
+
+using namespace weft;
+
+namespace {
+
+const std::string kMnist = std::string(WEFT_BIN) + "/mnist";
+
+struct Folder {
+  std::string path;
+  Folder() {
+    char name[] = "/tmp/weft-run-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+void write_idx(const std::string& path, const std::vector<std::uint32_t>& extents, const std::vector<std::uint8_t>& bytes) {
+  std::ofstream out(path, std::ios::binary);
+  const auto number = [&](std::uint32_t n) {
+    for (int shift = 24; shift >= 0; shift -= 8) out.put(static_cast<char>(n >> shift & 255U));
+  };
+  number(0x800U + static_cast<std::uint32_t>(extents.size()));
+  for (const std::uint32_t extent : extents) number(extent);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+/// Images of 12x12 pixels in ten classes, each a bright square at its own place.
+void write_images(const std::string& folder, const std::string& prefix, std::uint32_t size, std::uint64_t stream) {
+  const Random draws(5, stream);
+  std::vector<std::uint8_t> pixels, labels;
+  for (std::uint32_t i = 0; i < size; ++i) {
+    const std::uint32_t label = draws.below(i, 10);
+    labels.push_back(static_cast<std::uint8_t>(label));
+    for (std::uint32_t p = 0; p < 144; ++p) {
+      const bool bright = p / 12 / 3 == label / 3 && p % 12 / 4 == label % 3;
+      pixels.push_back(static_cast<std::uint8_t>(draws.below(1000 + i * 144 + p, 90) + (bright ? 160 : 0)));
+    }
+  }
+  write_idx(folder + "/" + prefix + "-images-idx3-ubyte", {size, 12, 12}, pixels);
+  write_idx(folder + "/" + prefix + "-labels-idx1-ubyte", {size}, labels);
+}
+
+const std::string& data() {
+  static const Folder folder;
+  static const bool written = [] {
+    write_images(folder.path, "train", 600, 1);
+    write_images(folder.path, "t10k", 100, 2);
+    return true;
+  }();
+  static_cast<void>(written);
+  return folder.path;
+}
+
+ProgramResult mnist(const std::string& out, std::vector<std::string> flags) {
+  flags.insert(flags.begin(), {kMnist, "--out", out});
+  return run_program(flags);
+}
+
+/// The flags of the run that is killed: everything that draws random numbers is on.
+std::vector<std::string> long_run() {
+  return {"--data",    data(), "--epochs",           "3", "--batch", "20",     "--lr", "0.002", "--warmup", "5", "--shift", "1",
+          "--dropout", "0.3",  "--checkpoint-every", "2", "--quiet", "--seed", "9"};
+}
+
+/// Starts mnist and kills it after `milliseconds`; true if it was still running then.
+bool killed(const std::string& out, std::vector<std::string> flags, int milliseconds) {
+  flags.insert(flags.begin(), {kMnist, "--out", out});
+  std::vector<char*> arguments;
+  for (std::string& flag : flags) arguments.push_back(flag.data());
+  arguments.push_back(nullptr);
+  pid_t child = 0;
+  REQUIRE(posix_spawn(&child, kMnist.c_str(), nullptr, nullptr, arguments.data(), environ) == 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+  kill(child, SIGKILL);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  if (WIFSIGNALED(status)) return true;
+  REQUIRE(WEXITSTATUS(status) == 0);
+  return false;
+}
+
+std::vector<nlohmann::json> metrics_of(const std::string& out) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(out + "/metrics.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(nlohmann::json::parse(line));
+    lines.back().erase("seconds");
+    lines.back().erase("samples_per_second");
+  }
+  return lines;
+}
+
+bool same_arrays(const std::string& a, const std::string& b) {
+  const ArrayFile x = read_safetensors(a + "/last.safetensors"), y = read_safetensors(b + "/last.safetensors");
+  if (x.arrays.empty() || x.arrays.size() != y.arrays.size()) return false;
+  for (std::size_t i = 0; i < x.arrays.size(); ++i)
+    if (x.arrays[i].name != y.arrays[i].name || x.arrays[i].bytes != y.arrays[i].bytes) return false;
+  return true;
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a run leaves its results in its folder and says what it trained on") {
+  const Folder out;
+  const ProgramResult run = mnist(out.path, {"--data", data(), "--epochs", "2", "--target", "accuracy>=0.5", "--threads", "2"});
+  INFO(run.output);
+  CHECK(run.status == 0);
+  CHECK(has(run.output, "weft "));
+  CHECK(has(run.output, "2 threads"));
+  CHECK(has(run.output, "seed 42"));
+  CHECK(has(run.output, data()));
+  CHECK(has(run.output, "600 training and 100 test images of 12x12x1"));
+  CHECK(has(run.output, "dense equivalents"));
+  for (const char* name : {"config.json", "summary.txt", "metrics.jsonl", "last.safetensors", "curves.dat", "curves.gp", "spy_c2.dat",
+                           "spy_c2.gp", "spy_hidden.dat"})
+    CHECK_MESSAGE(std::filesystem::file_size(out.path + "/" + name) > 0, name);
+  CHECK((std::filesystem::exists(out.path + "/spy_c2.svg") || has(run.output, "gnuplot is not installed")));
+  CHECK(metrics_of(out.path).size() == 4);
+}
+
+TEST_CASE("a wrong flag exits 1, missing data 2, a missed target 3, a non-finite value 4") {
+  const Folder out;
+  ProgramResult run = mnist(out.path, {"--epoch", "3"});
+  CHECK(run.status == 1);
+  CHECK(has(run.output, "did you mean --epochs?"));
+  run = mnist(out.path, {"--density", "0"});
+  CHECK(run.status == 1);
+  run = mnist(out.path, {"--data", out.path + "/nowhere"});
+  CHECK(run.status == 2);
+  CHECK(has(run.output, "nowhere"));
+  run = mnist(out.path, {"--data", data(), "--epochs", "1", "--target", "accuracy>1"});
+  CHECK(run.status == 3);
+  CHECK(has(run.output, "target missed: accuracy>1"));
+  run = mnist(out.path, {"--data", data(), "--epochs", "1", "--lr", "1e30", "--warmup", "0"});
+  INFO(run.output);
+  CHECK(run.status == 4);
+  CHECK(has(run.output, "numeric error in "));
+  CHECK(!read_safetensors(out.path + "/last.safetensors").arrays.empty());
+  run = mnist(out.path, {"--help"});
+  CHECK(run.status == 0);
+  CHECK(has(run.output, "--weight-decay"));
+}
+
+TEST_CASE("a malformed data file exits 2 and is named") {
+  const Folder bad, out;
+  std::filesystem::copy(data(), bad.path, std::filesystem::copy_options::recursive);
+  std::filesystem::resize_file(bad.path + "/t10k-images-idx3-ubyte", 5000);
+  const ProgramResult run = mnist(out.path, {"--data", bad.path});
+  CHECK(run.status == 2);
+  CHECK(has(run.output, "t10k-images-idx3-ubyte"));
+}
+
+TEST_CASE("an interrupt leaves a checkpoint and exits 130") {
+  const Folder out;
+  std::vector<std::string> flags{kMnist, "--out", out.path, "--data", data(), "--epochs", "100000", "--quiet"};
+  std::vector<char*> arguments;
+  for (std::string& flag : flags) arguments.push_back(flag.data());
+  arguments.push_back(nullptr);
+  pid_t child = 0;
+  REQUIRE(posix_spawn(&child, kMnist.c_str(), nullptr, nullptr, arguments.data(), environ) == 0);
+  int status = 0;
+  while (metrics_of(out.path).empty()) {
+    REQUIRE(waitpid(child, &status, WNOHANG) == 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  kill(child, SIGINT);
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
+  CHECK(std::stoi(read_safetensors(out.path + "/last.safetensors").metadata.at("epoch")) >= 1);
+}
+
+TEST_CASE("a run killed at twenty random moments and resumed with other threads ends with the same bits") {
+  const Folder whole, parts;
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<std::string> flags = long_run();
+  flags.insert(flags.end(), {"--threads", "1"});
+  const ProgramResult run = mnist(whole.path, flags);
+  INFO(run.output);
+  REQUIRE(run.status == 0);
+  const auto whole_ms =
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count());
+
+  const Random draws(20, 20);
+  int kills = 0;
+  for (std::uint64_t attempt = 0; kills < 20; ++attempt) {
+    REQUIRE(attempt < 1000);
+    std::vector<std::string> again = long_run();
+    again.insert(again.end(), {"--resume", "--threads", std::to_string(std::vector<int>{1, 2, 7}[attempt % 3])});
+    if (killed(parts.path, again, static_cast<int>(draws.below(attempt, whole_ms / 2 + 2)))) ++kills;
+    else std::filesystem::remove(parts.path + "/last.safetensors");  // it got through: begin anew, the kills go on
+  }
+  flags = long_run();
+  flags.insert(flags.end(), {"--resume", "--threads", "7"});
+  REQUIRE(mnist(parts.path, flags).status == 0);
+  CHECK(metrics_of(whole.path).size() == 6);
+  CHECK(metrics_of(parts.path) == metrics_of(whole.path));
+  CHECK(same_arrays(parts.path, whole.path));
+}

@@ -1,0 +1,251 @@
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <weft/apps/support/trainer.hpp>
+#include <weft/autograd/ops.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/parallel.hpp>
+#include <weft/core/random.hpp>
+#include <weft/layers/conv.hpp>
+#include <weft/layers/dropout.hpp>
+#include <weft/layers/linear.hpp>
+
+using namespace weft;
+
+namespace {
+
+struct Folder {
+  std::string path;
+  Folder() {
+    char name[] = "/tmp/weft-trainer-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+/// Images of 6x6 pixels whose class is the row that is bright.
+ImageSet bright_rows(std::int64_t size, std::uint64_t stream) {
+  ImageSet set{.lattice = {6, 6, 1}, .classes = 6, .size = size};
+  const Random draws(3, stream);
+  for (std::int64_t i = 0; i < size; ++i) {
+    const std::int32_t label = static_cast<std::int32_t>(i % 6);
+    set.labels.push_back(label);
+    for (int p = 0; p < 36; ++p)
+      set.pixels.push_back(
+          static_cast<std::uint8_t>(draws.below(static_cast<std::uint64_t>(i * 36 + p), 100) + (p / 6 == label ? 150 : 0)));
+  }
+  return set;
+}
+
+const ImageData& data() {
+  static const ImageData made{.name = "bright rows", .source = "this test", .train = bright_rows(190, 1), .test = bright_rows(60, 2)};
+  return made;
+}
+
+struct SmallNet {
+  Conv2d c1;
+  Dropout drop;
+  Linear head;
+  explicit SmallNet(const Scope& s) : c1(s / "c1", {6, 6, 1}, 5, {.pad = 1}), drop(s / "drop", 0.2), head(s / "head", c1.out().size(), 6) {}
+  Var operator()(Var x) const { return x | c1 | relu | flatten | drop | head; }
+};
+
+RunOptions options_in(const Folder& folder, bool resume = false) {
+  RunOptions options{.epochs = 3, .batch = 32, .lr = 1e-2, .warmup = 2, .shift = 1};
+  options.checkpoint_every = 2;
+  options.out = folder.path;
+  options.resume = resume;
+  options.quiet = true;
+  return options;
+}
+
+/// Trains the small net; `each_step` sees the number of forward passes so far and may change a parameter.
+FitResult train(const RunOptions& options, const std::function<void(int call, SmallNet& net)>& each_step = nullptr) {
+  ParamStore params({}, options.seed);
+  SmallNet net(Scope{params});
+  int calls = 0;
+  const Model model{[&](Var x) {
+                      if (each_step) each_step(calls, net);
+                      ++calls;
+                      return net(x);
+                    },
+                    [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); }, &params};
+  Trainer trainer(model, data(), options, Progress::Style::none);
+  return trainer.fit();
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// metrics.jsonl without what a clock measured.
+std::vector<nlohmann::json> metrics_of(const Folder& folder) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(folder.path + "/metrics.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(nlohmann::json::parse(line));
+    lines.back().erase("seconds");
+    lines.back().erase("samples_per_second");
+  }
+  return lines;
+}
+
+/// The arrays of a checkpoint, without its clock.
+std::string arrays_of(const Folder& folder) {
+  const std::string file = bytes_of(folder.path + "/last.safetensors");
+  std::uint64_t header = 0;
+  std::memcpy(&header, file.data(), sizeof header);
+  return file.substr(8 + header);
+}
+
+std::string numeric_error(const RunOptions& options, const std::function<void(int, SmallNet&)>& each_step = nullptr) {
+  try {
+    train(options, each_step);
+  } catch (const NumericError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace
+
+TEST_CASE("a small network learns, and each epoch leaves two lines of metrics") {
+  const Folder folder;
+  RunOptions options = options_in(folder);
+  options.epochs = 6;
+  const FitResult result = train(options);
+  CHECK(!result.interrupted);
+  CHECK(result.position.epoch == 6);
+  CHECK(result.position.test_accuracy > 0.9);
+  const std::vector<nlohmann::json> lines = metrics_of(folder);
+  REQUIRE(lines.size() == 12);
+  CHECK(lines[0]["split"] == "train");
+  CHECK(lines[11]["split"] == "test");
+  CHECK(lines[11]["epoch"] == 6);
+  CHECK(lines[11]["accuracy"] == result.position.test_accuracy);
+  CHECK(lines[0]["loss"].get<double>() > lines[10]["loss"].get<double>());
+}
+
+TEST_CASE("an interrupted run resumed with other threads ends with the same bits") {
+  const Folder whole, parts;
+  set_threads(1);
+  train(options_in(whole));
+  int interrupts = 0;
+  for (const int at : {1, 4, 9, 3, 8}) {  // forward passes after which the user presses Ctrl-C, evaluation included
+    set_threads(1 + at % 3);
+    const FitResult result = train(options_in(parts, true), [&](int call, SmallNet&) {
+      if (call == at) std::raise(SIGINT);
+    });
+    interrupts += result.interrupted ? 1 : 0;
+  }
+  set_threads(7);
+  const FitResult last = train(options_in(parts, true));
+  set_threads(1);
+  CHECK(interrupts >= 3);
+  CHECK(!last.interrupted);
+  CHECK(metrics_of(parts) == metrics_of(whole));
+  CHECK(arrays_of(parts) == arrays_of(whole));
+}
+
+TEST_CASE("what a killed run wrote after its checkpoint is written anew") {
+  const Folder whole, parts;
+  train(options_in(whole));
+  RunOptions first = options_in(parts);
+  first.schedule = "constant";
+  RunOptions reference = options_in(whole);
+  reference.schedule = "constant";
+  train(reference);
+  first.epochs = 1;
+  train(first);
+  std::ofstream(parts.path + "/metrics.jsonl", std::ios::app) << "{\"epoch\":2,\"split\":\"train\",\"lo";
+  RunOptions second = options_in(parts, true);
+  second.schedule = "constant";
+  train(second);
+  CHECK(metrics_of(parts) == metrics_of(whole));
+  CHECK(arrays_of(parts) == arrays_of(whole));
+}
+
+TEST_CASE("a parameter that turns NaN is named with its op and layer, and the last checkpoint stays") {
+  const Folder folder;
+  const std::string text = numeric_error(options_in(folder), [](int call, SmallNet& net) {
+    if (call >= 5) net.head.weight()->value.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  });
+  INFO(text);
+  CHECK(text.find("numeric error") != std::string::npos);
+  CHECK(text.find("'head'") != std::string::npos);
+  const FitResult resumed = train(options_in(folder, true));
+  CHECK(resumed.position.epoch == 3);
+  const Folder whole;
+  train(options_in(whole));
+  CHECK(arrays_of(folder) == arrays_of(whole));
+}
+
+TEST_CASE("a learning rate that blows up ends in a numeric error with a checkpoint that loads") {
+  const Folder folder;
+  RunOptions options = options_in(folder);
+  options.lr = 1e30;
+  options.warmup = 0;
+  const std::string text = numeric_error(options);
+  INFO(text);
+  CHECK(text.find("numeric error") != std::string::npos);
+  options.resume = true;
+  options.epochs = 0;
+  CHECK(train(options).position.epoch == 0);
+}
+
+TEST_CASE("options that do not fit the checkpoint are refused") {
+  const Folder folder;
+  RunOptions options = options_in(folder);
+  options.epochs = 1;
+  train(options);
+  options.resume = true;
+  options.seed = 43;
+  CHECK_THROWS_AS(train(options), ConfigError);
+  options.seed = 42;
+  options.batch = 16;
+  CHECK_THROWS_AS(train(options), ConfigError);
+}
+
+TEST_CASE("schedules are what their names say") {
+  RunOptions options{.lr = 0.5, .schedule = "constant", .warmup = 10};
+  CHECK(schedule_of(options, 100)(99, 100) == 0.5);
+  options.schedule = "step";
+  CHECK(schedule_of(options, 99)(0, 99) == 0.5);
+  CHECK(schedule_of(options, 99)(98, 99) == doctest::Approx(0.005));
+  for (const char* name : {"linear", "cosine"}) {
+    options.schedule = name;
+    const Schedule lr = schedule_of(options, 100);
+    CHECK(lr(0, 100) < 0.1);
+    CHECK(lr(10, 100) == doctest::Approx(0.5));
+    CHECK(lr(99, 100) < 0.01);
+  }
+}
+
+TEST_CASE("images are normalised by the training set's own mean and deviation") {
+  ImageSet set{.lattice = {1, 2, 1}, .classes = 1, .size = 1, .pixels = {0, 255}, .labels = {0}};
+  const LoaderOptions loader = loader_options({}, set);
+  CHECK(loader.mean == 0.5F);
+  CHECK(loader.std == 0.5F);
+  set.pixels = {9, 9};
+  CHECK(loader_options({}, set).std == 1.0F);
+}
+
+TEST_CASE("correct answers are counted over valid columns only") {
+  const ColumnsPtr columns = sample_columns(17);
+  std::vector<float> logits(3 * 17);
+  std::vector<std::int32_t> targets(17);
+  for (int n = 0; n < 17; ++n) {
+    logits[static_cast<std::size_t>((n % 3) * 17 + n)] = 1;
+    targets[static_cast<std::size_t>(n)] = n < 5 ? (n + 1) % 3 : n % 3;
+  }
+  CHECK(count_correct(pack_rows(logits, {3}, columns), pack_rows(targets, {1}, columns)) == 12);
+}
