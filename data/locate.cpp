@@ -75,7 +75,8 @@ ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remar
     try {
       return load_idx_images(places.cache);
     } catch (const FormatError& error) {
-      remarks.push_back(cat("the cache is damaged: ", error.what()));
+      const std::string text = error.what();
+      remarks.push_back(cat("the cache is damaged: ", text.substr(0, text.find('\n'))));
     }
   }
   if (!places.cache.empty() && !places.mnist.mirrors.empty() && download(places.mnist, places.cache, remarks)) {

@@ -1,0 +1,256 @@
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <weft/core/error.hpp>
+#include <weft/data/locate.hpp>
+#include <weft/data/program.hpp>
+#include <weft/tests/oracle/loopback_server.hpp>
+#include <weft/tests/oracle/scratch_folder.hpp>
+
+using namespace weft;
+using oracle::LoopbackServer;
+using oracle::ScratchFolder;
+
+namespace {
+
+using Files = std::map<std::string, std::string>;
+using Remarks = std::vector<std::string>;
+
+/// A set of two training images and one test image of 1x1 pixels, told apart by its first label.
+Files tiny_files(char label) {
+  const std::string images("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x01\x05\x06", 18),
+      image("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x01\x07", 17);
+  const std::string labels = std::string("\0\0\x08\x01\0\0\0\x02", 8) + label + '\0',
+                    one = std::string("\0\0\x08\x01\0\0\0\x01", 8) + label;
+  return {{"train-images-idx3-ubyte.gz", images},
+          {"train-labels-idx1-ubyte.gz", labels},
+          {"t10k-images-idx3-ubyte.gz", image},
+          {"t10k-labels-idx1-ubyte.gz", one}};
+}
+
+void write_set(const ScratchFolder& folder, const std::string& inside, char label) {
+  for (const auto& [name, bytes] : tiny_files(label)) folder.write(inside + "/" + name, bytes);
+}
+
+/// Sets environment variables for one test case and puts them back; a value of nothing removes one.
+class Environment {
+ public:
+  void set(const std::string& name, const std::optional<std::string>& value) {
+    const char* old = std::getenv(name.c_str());
+    before_.emplace(name, old ? std::optional<std::string>(old) : std::nullopt);
+    put(name, value);
+  }
+  ~Environment() {
+    for (const auto& [name, value] : before_) put(name, value);
+  }
+
+ private:
+  static void put(const std::string& name, const std::optional<std::string>& value) {
+    if (value) ::setenv(name.c_str(), value->c_str(), 1);
+    else ::unsetenv(name.c_str());
+  }
+  std::map<std::string, std::optional<std::string>> before_;
+};
+
+/// What to download to get tiny_files(label), with short time-outs and no mirror yet.
+DownloadOptions tiny_download(char label) {
+  ::setenv("no_proxy", "127.0.0.1", 1);
+  const ScratchFolder folder;
+  DownloadOptions options{.mirrors = {}, .files = {}, .connect_seconds = 1, .stall_seconds = 1, .total_seconds = 5};
+  for (const auto& [name, bytes] : tiny_files(label)) {
+    const ProgramResult sum = run_program({"sha256sum", folder.write(name, bytes)});
+    REQUIRE(sum.status == 0);
+    options.files.push_back({name, sum.output.substr(0, 64)});
+  }
+  return options;
+}
+
+std::map<std::string, LoopbackServer::Page> pages(const std::string& prefix, const Files& files) {
+  std::map<std::string, LoopbackServer::Page> all;
+  for (const auto& [name, bytes] : files) all[prefix + "/" + name] = {.body = bytes};
+  return all;
+}
+
+/// Files in a folder: four of a whole set, and nothing left lying about.
+long files_in(const std::string& folder) {
+  return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator{});
+}
+
+std::string failure_of(const ImagePlaces& places) {
+  Remarks remarks;
+  try {
+    find_images(places, remarks);
+  } catch (const FormatError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a download is hashed with SHA-256") {
+  ::setenv("no_proxy", "127.0.0.1", 1);
+  const ScratchFolder cache;
+  LoopbackServer server({{"abc", {.body = "abc"}}});  // FIPS 180-2, example B.1
+  const DownloadOptions options{.mirrors = {server.url("")},
+                                .files = {{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}}};
+  Remarks remarks;
+  CHECK(download(options, cache.path(), remarks));
+  CHECK(remarks.empty());
+  CHECK(oracle::file_bytes(cache / "abc") == "abc");
+}
+
+TEST_CASE("a good mirror fills the cache, once") {
+  const ScratchFolder cache;
+  LoopbackServer server(pages("good", tiny_files(3)));
+  ImagePlaces places{.cache = cache / "weft/mnist", .mnist = tiny_download(3)};
+  places.mnist.mirrors = {server.url("good")};
+  Remarks remarks;
+  const ImageData first = find_images(places, remarks);
+  CHECK(remarks.empty());
+  CHECK(first.train.labels[0] == 3);
+  CHECK(first.source.find(places.cache) == 0);
+  CHECK(files_in(places.cache) == 4);
+  CHECK(server.requests() == 4);
+  CHECK(find_images(places, remarks).train.labels[0] == 3);
+  CHECK(server.requests() == 4);
+}
+
+TEST_CASE("a wrong hash, a 404, a stall and a dead port each fall through to the next mirror") {
+  const ScratchFolder cache;
+  std::map<std::string, LoopbackServer::Page> all = pages("good", tiny_files(3));
+  all.merge(pages("forged", tiny_files(4)));
+  for (const auto& [name, bytes] : tiny_files(3)) all["stalling/" + name].stalls = true;
+  LoopbackServer server(all);
+  ImagePlaces places{.cache = cache / "c", .mnist = tiny_download(3)};
+  places.mnist.mirrors = {server.url("forged"), server.url("absent/"), server.url("stalling"), "http://127.0.0.1:1", server.url("good")};
+  Remarks remarks;
+  CHECK(find_images(places, remarks).train.labels[0] == 3);
+  REQUIRE(remarks.size() == 4);
+  CHECK(remarks[0].find("SHA-256 is") != std::string::npos);
+  CHECK(remarks[1].find("404") != std::string::npos);
+  CHECK(remarks[2].find(server.url("stalling/t")) != std::string::npos);
+  CHECK(remarks[3].find("127.0.0.1:1/") != std::string::npos);
+  CHECK(files_in(places.cache) == 4);
+}
+
+TEST_CASE("where every mirror fails a system package serves, and without one the places are named") {
+  const ScratchFolder folder;
+  LoopbackServer server({});
+  write_set(folder, "system", 7);
+  ImagePlaces places{.cache = folder / "cache", .mnist = tiny_download(3), .system = {folder / "nowhere", folder / "system"}};
+  places.mnist.mirrors = {server.url("a"), server.url("b")};
+  Remarks remarks;
+  CHECK(find_images(places, remarks).train.labels[0] == 7);
+  CHECK(remarks.size() == 2);
+  CHECK(files_in(places.cache) == 0);
+
+  places.system.pop_back();
+  const std::string message = failure_of(places);
+  CHECK(message.find("dataset-fashion-mnist") != std::string::npos);
+  for (const std::string& place : {places.cache, places.system[0], server.url("a"), server.url("b")})
+    CHECK_MESSAGE(message.find(place) != std::string::npos, place);
+}
+
+TEST_CASE("a damaged cache is mended by a download, or passed over") {
+  const ScratchFolder folder;
+  LoopbackServer server(pages("good", tiny_files(3)));
+  write_set(folder, "cache", 3);
+  write_set(folder, "system", 7);
+  folder.write("cache/train-images-idx3-ubyte.gz", "damaged");
+  ImagePlaces places{.cache = folder / "cache", .mnist = tiny_download(3), .system = {folder / "system"}};
+  Remarks remarks;
+  CHECK(find_images(places, remarks).train.labels[0] == 7);
+  REQUIRE(remarks.size() == 1);
+  CHECK(remarks[0].find("damaged") != std::string::npos);
+  places.mnist.mirrors = {server.url("good")};
+  CHECK(find_images(places, remarks).train.labels[0] == 3);
+  CHECK(server.requests() == 1);  // the other three were right already
+  CHECK(files_in(places.cache) == 4);
+}
+
+TEST_CASE("a cache that cannot be made is a remark") {
+  const ScratchFolder folder;
+  write_set(folder, "system", 7);
+  folder.write("file", "in the way");
+  ImagePlaces places{.cache = folder / "file/cache", .mnist = tiny_download(3), .system = {folder / "system"}};
+  places.mnist.mirrors = {"http://127.0.0.1:1"};
+  Remarks remarks;
+  CHECK(find_images(places, remarks).train.labels[0] == 7);
+  REQUIRE(remarks.size() == 1);
+  CHECK(remarks[0].find("cannot be made") != std::string::npos);
+}
+
+TEST_CASE("--data and WEFT_DATA go before everything and must hold a set") {
+  const ScratchFolder folder;
+  write_set(folder, "flag/mnist", 1);
+  write_set(folder, "flag/fashion-mnist", 2);
+  write_set(folder, "variable/fashion-mnist", 2);
+  write_set(folder, "cache", 3);
+  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .cache = folder / "cache"};
+  Remarks remarks;
+  CHECK(find_images(places, remarks).train.labels[0] == 1);
+  places.data = folder / "flag/fashion-mnist";
+  CHECK(find_images(places, remarks).train.labels[0] == 2);
+  places.data.clear();
+  CHECK(find_images(places, remarks).source == folder / "variable/fashion-mnist");
+  places.weft_data.clear();
+  CHECK(find_images(places, remarks).train.labels[0] == 3);
+  CHECK(remarks.empty());
+
+  std::filesystem::remove(folder / "flag/mnist/t10k-labels-idx1-ubyte.gz");
+  places.data = folder / "flag/mnist";
+  CHECK(failure_of(places).find("--data") != std::string::npos);
+  CHECK(failure_of(places).find("the folder lacks t10k-labels-idx1-ubyte[.gz]") != std::string::npos);
+  places.data = folder / "absent";
+  for (const auto& [name, bytes] : tiny_files(0)) CHECK(failure_of(places).find(name.substr(0, name.size() - 3)) != std::string::npos);
+  places.data.clear();
+  places.weft_data = folder / "absent";
+  CHECK(failure_of(places).find("WEFT_DATA") != std::string::npos);
+  folder.write("flag/fashion-mnist/t10k-labels-idx1-ubyte.gz", "damaged");
+  places.data = folder / "flag/fashion-mnist";
+  CHECK(failure_of(places).find("magic number") != std::string::npos);
+}
+
+TEST_CASE("the environment says where to look") {
+  Environment environment;
+  environment.set("WEFT_DATA", "/some/where");
+  environment.set("XDG_CACHE_HOME", "/caches");
+  environment.set("WEFT_MNIST_MIRROR", " http://a/x  https://b/ ");
+  ImagePlaces places = image_places("/flag");
+  CHECK(places.data == "/flag");
+  CHECK(places.weft_data == "/some/where");
+  CHECK(places.cache == "/caches/weft/mnist");
+  CHECK(places.mnist.mirrors == std::vector<std::string>{"http://a/x", "https://b/"});
+  CHECK(places.mnist.files.size() == 4);
+  CHECK(places.mnist.connect_seconds <= 5);
+  environment.set("WEFT_DATA", std::nullopt);
+  environment.set("XDG_CACHE_HOME", std::nullopt);
+  environment.set("HOME", "/home/someone");
+  environment.set("WEFT_MNIST_MIRROR", "");
+  places = image_places();
+  CHECK(places.weft_data.empty());
+  CHECK(places.cache == "/home/someone/.cache/weft/mnist");
+  CHECK(places.mnist.mirrors.empty());
+  environment.set("HOME", std::nullopt);
+  environment.set("WEFT_MNIST_MIRROR", std::nullopt);
+  places = image_places();
+  CHECK(places.cache.empty());
+  CHECK(places.mnist.mirrors.size() == 2);
+}
+
+TEST_CASE("programs report their status and output, also when they cannot start") {
+  CHECK(run_program({"sh", "-c", "echo out; echo err >&2; exit 7"}).output == "out\nerr\n");
+  CHECK(run_program({"sh", "-c", "exit 7"}).status == 7);
+  CHECK(run_program({"sh", "-c", "kill -9 $$"}).status == 137);
+  CHECK(run_program({"cat"}).output.empty());  // no standard input
+  const ProgramResult none = run_program({"weft-has-no-such-program"});
+  CHECK(none.status == 127);
+  CHECK(none.output.find("weft-has-no-such-program") != std::string::npos);
+}
