@@ -11,8 +11,8 @@ namespace weft::kernels {
 /// Targets (i32) must lie in [0, C) or be `ignore`. Accumulates in double.
 double cross_entropy(const Tensor& logits, const Tensor& targets, double smoothing, std::int32_t ignore, const Tensor& log_sum);
 /// dlogits = scale·(p - (1-s)·onehot - s/C); zero where the target is ignored and in padding lanes.
-void cross_entropy_grad(const Tensor& logits, const Tensor& targets, double smoothing, std::int32_t ignore, const Tensor& log_sum, double scale,
-                        const Tensor& dlogits);
+void cross_entropy_grad(const Tensor& logits, const Tensor& targets, double smoothing, std::int32_t ignore, const Tensor& log_sum,
+                        double scale, const Tensor& dlogits);
 
 /// Σ (x - target)² over all rows and valid columns, in double.
 double squared_error(const Tensor& x, const Tensor& target);

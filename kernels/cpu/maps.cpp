@@ -71,6 +71,9 @@ const char* name_of(Map map) {
 
 std::int64_t bit_bytes(const Tensor& x) { return (x.element_count() + 15) / 16 * 2; }
 
+void map_run(const MapCall& call, const float* x, float* y, std::int64_t n) { HWY_DYNAMIC_DISPATCH(MapF32)(call, x, y, n, nullptr); }
+void map_run(const MapCall& call, const double* x, double* y, std::int64_t n) { HWY_DYNAMIC_DISPATCH(MapF64)(call, x, y, n, nullptr); }
+
 void map(const MapCall& call, const Tensor& x, const Tensor& y, const Tensor& bits) {
   const bool wants_bits = bits.defined() && saves(call.map) == Saves::bits;
   WEFT_CHECK(!wants_bits || (x.is_contiguous() && y.is_contiguous() && bits.element_count() >= bit_bytes(x)));

@@ -1,0 +1,111 @@
+#include <weft/kernels/losses.hpp>
+
+#include <weft/autograd/ops.hpp>
+#include <weft/autograd/ops/operands.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+namespace {
+
+void require_matching_columns(const char* op, Var x, const Tensor& target) {
+  const ColumnsPtr& left = x.columns();
+  const ColumnsPtr& right = target.columns();
+  if (left == right || (left && right && *left == *right)) return;
+  throw ShapeError({.op = op,
+                    .path = x.tape().path(),
+                    .what = cat("the targets have ", right ? right->count : 0, " columns in ", right ? right->lanes : 0,
+                                " lanes, the predictions are ", shape_text(x)),
+                    .hint = "pack targets with the Columns of their batch"});
+}
+
+void require_targets(Var logits, const Tensor& targets) {
+  if (!targets.defined() || targets.dtype() != Dtype::i32)
+    throw UsageError({.op = "cross_entropy",
+                      .path = logits.tape().path(),
+                      .what = cat("targets are ", targets.defined() ? name_of(targets.dtype()) : "undefined", ", not i32"),
+                      .hint = "give class indices as i32"});
+  require_matching_columns("cross_entropy", logits, targets);
+  const std::int64_t lead = logits.rows().size() / logits.rows().back();
+  if (targets.row_count() != lead)
+    throw ShapeError({.op = "cross_entropy",
+                      .path = logits.tape().path(),
+                      .what = cat("targets have ", targets.rows().str(), " rows, logits ", logits.rows().str(), ": one target each for ",
+                                  lead, " leading rows is needed")});
+}
+
+/// Targets that are not ignored, over valid columns. Throws UsageError for one that is no class.
+std::int64_t count_targets(Var logits, const Tensor& targets, std::int32_t ignore) {
+  const Columns columns = targets.is_tiled() ? *targets.columns() : Columns{1, 1, 0};
+  const std::int64_t classes = logits.rows().back();
+  std::int64_t count = 0;
+  for (std::int64_t n = 0; n < columns.count; ++n)
+    for (std::int64_t row = 0; row < targets.row_count(); ++row) {
+      const std::int32_t target =
+          targets.data<std::int32_t>()[n / columns.lanes * targets.tile_stride() + row * columns.lanes + n % columns.lanes];
+      if (target == ignore) continue;
+      if (target < 0 || target >= classes)
+        throw UsageError({.op = "cross_entropy",
+                          .path = logits.tape().path(),
+                          .what = cat("target ", target, " at row ", row, ", column ", n, " is not a class: logits have ", classes),
+                          .hint = cat("targets lie in [0, ", classes, "), or equal ignore_index (", ignore, ")")});
+      ++count;
+    }
+  return count;
+}
+
+}  // namespace
+
+Var Loss::mean() const { return sum * (count == 0 ? 0.0 : 1 / static_cast<double>(count)); }
+
+Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options) {
+  require_float("cross_entropy", logits);
+  last_axis("cross_entropy", logits);
+  require_targets(logits, targets);
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
+    throw UsageError({.op = "cross_entropy",
+                      .path = logits.tape().path(),
+                      .what = cat("label smoothing is ", options.label_smoothing),
+                      .hint = "give a share in [0, 1]"});
+  const std::int64_t count = count_targets(logits, targets, options.ignore_index);
+  const Tensor x = logits.value();
+  const Pool& pool = logits.tape().pool();
+  const Shape lead = leading_rows(logits.rows());
+  const Tensor log_sum = x.is_tiled() ? Tensor::tiled(Dtype::f64, lead, x.columns(), pool) : Tensor::plain(Dtype::f64, lead, pool);
+  const double smoothing = options.label_smoothing;
+  const std::int32_t ignore = options.ignore_index;
+  Tensor y = scalar_like(logits, kernels::cross_entropy(x, targets, smoothing, ignore, log_sum));
+  const auto backward = [=](const Tensor& dy, GradSink& grads) {
+    const Tensor dx = grads.buffer(0);
+    kernels::cross_entropy_grad(x, targets, smoothing, ignore, log_sum, scalar_value(dy), dx);
+    grads.add(0, dx);
+  };
+  return {logits.tape().record("cross_entropy", y, {logits}, backward), count};
+}
+
+Loss mse(Var prediction, const Tensor& target) {
+  require_float("mse", prediction);
+  if (!target.defined() || target.dtype() != prediction.dtype())
+    throw UsageError({.op = "mse",
+                      .path = prediction.tape().path(),
+                      .what = cat("the target is ", target.defined() ? name_of(target.dtype()) : "undefined", ", the prediction ",
+                                  name_of(prediction.dtype())),
+                      .hint = "cast() the target to the prediction's type"});
+  require_matching_columns("mse", prediction, target);
+  if (target.row_count() != prediction.rows().size())
+    throw ShapeError({.op = "mse",
+                      .path = prediction.tape().path(),
+                      .what = cat("the target has ", target.rows().str(), " rows, the prediction is ", shape_text(prediction))});
+  const Tensor x = prediction.value();
+  Tensor y = scalar_like(prediction, kernels::squared_error(x, target));
+  const auto backward = [x, target](const Tensor& dy, GradSink& grads) {
+    const Tensor dx = grads.buffer(0);
+    kernels::squared_error_grad(x, target, scalar_value(dy), dx);
+    grads.add(0, dx);
+  };
+  const std::int64_t columns = x.is_tiled() ? x.columns()->count : 1;
+  return {prediction.tape().record("mse", y, {prediction}, backward), x.row_count() * columns};
+}
+
+}  // namespace weft

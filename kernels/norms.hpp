@@ -1,0 +1,37 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include <weft/core/tensor.hpp>
+
+namespace weft::kernels {
+
+// Normalisation along or across the last row axis, of C channels. gamma and beta are plain [C]; statistics are kept in double.
+
+/// Mean and 1/sqrt(variance + eps) of each channel.
+struct ChannelStatistics {
+  std::vector<double> mean, variance;  ///< biased variance
+  std::int64_t count = 0;              ///< values that entered each channel
+};
+
+/// Over all leading rows and valid columns, in two passes.
+ChannelStatistics channel_statistics(const Tensor& x);
+/// y = gamma·(x - mean)/sqrt(variance + eps) + beta, channel by channel.
+void normalise_channels(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, const Tensor& beta, double eps,
+                        const Tensor& y);
+/// Per channel Σ dy and Σ dy·(x - mean)/sqrt(variance + eps), one after the other: the gradients of beta and gamma.
+std::vector<double> channel_gradients(const Tensor& x, const ChannelStatistics& statistics, double eps, const Tensor& dy);
+/// dx through the statistics, from channel_gradients; zero in padding lanes.
+void normalise_channels_grad(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, double eps, const Tensor& dy,
+                             std::span<const double> sums, const Tensor& dx);
+
+/// y = gamma·(x - mean)·scale + beta with mean and scale = 1/sqrt(variance + eps) over the last row axis; both (f64, one row for
+/// each leading row) are written.
+void layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps, const Tensor& y, const Tensor& mean,
+                const Tensor& scale);
+void layer_norm_grad(const Tensor& x, const Tensor& gamma, const Tensor& mean, const Tensor& scale, const Tensor& dy, const Tensor& dx);
+/// Per channel Σ dy and Σ dy·(x - mean)·scale, one after the other: the gradients of beta and gamma.
+std::vector<double> layer_norm_gradients(const Tensor& x, const Tensor& mean, const Tensor& scale, const Tensor& dy);
+
+}  // namespace weft::kernels
