@@ -63,11 +63,15 @@ void SparsePattern::validate() const {
     if (slot < 0 || slot >= s.slots) reject(s, cat("slot ", slot, " outside [0, ", s.slots, ")"));
   if (s.tie.empty() && !s.col.empty() && s.slots != static_cast<std::int32_t>(s.col.size()))
     reject(s, cat(s.slots, " slots for ", blocks(), " untied blocks"));
-  if (!s.row_key.empty() && static_cast<std::int64_t>(s.row_key.size()) != grid_rows_) reject(s, cat(s.row_key.size(), " row keys for ", grid_rows_, " block rows"));
-  if (!s.col_key.empty() && static_cast<std::int64_t>(s.col_key.size()) != grid_cols_) reject(s, cat(s.col_key.size(), " column keys for ", grid_cols_, " block columns"));
+  if (!s.row_key.empty() && static_cast<std::int64_t>(s.row_key.size()) != grid_rows_)
+    reject(s, cat(s.row_key.size(), " row keys for ", grid_rows_, " block rows"));
+  if (!s.col_key.empty() && static_cast<std::int64_t>(s.col_key.size()) != grid_cols_)
+    reject(s, cat(s.col_key.size(), " column keys for ", grid_cols_, " block columns"));
   const auto words = static_cast<std::size_t>((std::int64_t{s.block.height} * s.block.width + 63) / 64);
-  if (!s.mask_bits.empty() && (s.block.kind != BlockKind::dense || s.mask.size() != static_cast<std::size_t>(s.slots) || s.mask_bits.size() % words != 0))
-    reject(s, cat("masks need dense blocks, one index per slot and ", words, " words a mask; got ", s.mask.size(), " indices and ", s.mask_bits.size(), " words"));
+  if (!s.mask_bits.empty() &&
+      (s.block.kind != BlockKind::dense || s.mask.size() != static_cast<std::size_t>(s.slots) || s.mask_bits.size() % words != 0))
+    reject(s, cat("masks need dense blocks, one index per slot and ", words, " words a mask; got ", s.mask.size(), " indices and ",
+                  s.mask_bits.size(), " words"));
   for (const std::int32_t m : s.mask)
     if (m < -1 || (m >= 0 && static_cast<std::size_t>(m) >= s.mask_bits.size() / words)) reject(s, cat("mask ", m, " does not exist"));
   checked_product(s.slots, s.block.slot_size());
@@ -159,8 +163,17 @@ std::int64_t SparsePattern::nnz() const {
 std::int64_t SparsePattern::parameter_count() const {
   if (spec_.block.kind != BlockKind::dense) return spec_.slots * spec_.block.slot_parameters();
   if (!tied()) return nnz();
+  const bool ragged = spec_.rows % spec_.block.height != 0 || spec_.cols % spec_.block.width != 0;
   std::int64_t count = 0;
-  for (std::int32_t s = 0; s < spec_.slots; ++s) count += kept_entries(*this, s, spec_.block.height, spec_.block.width);
+  for (std::int32_t s = 0; s < spec_.slots; ++s) {
+    int height = ragged ? 0 : spec_.block.height, width = ragged ? 0 : spec_.block.width;  // of the largest place of the slot
+    for (std::int64_t e = ragged ? by_slot().ptr[static_cast<std::size_t>(s)] : 0;
+         ragged && e < by_slot().ptr[static_cast<std::size_t>(s) + 1]; ++e) {
+      height = std::max(height, height_of(by_slot().row[static_cast<std::size_t>(e)]));
+      width = std::max(width, width_of(by_slot().col[static_cast<std::size_t>(e)]));
+    }
+    count += kept_entries(*this, s, height, width);
+  }
   return count;
 }
 

@@ -18,6 +18,8 @@ Values random_values(std::int64_t n, std::uint64_t seed);
 Values random_values(const SparsePattern& pattern, std::uint64_t seed);
 /// True for each stored value that is a parameter: neither padding, nor masked, nor outside the matrix at all of its places.
 std::vector<bool> parameters_of(const SparsePattern& pattern);
+/// 1 where the matrix has a parameter, 0 elsewhere: row-major rows x cols.
+Values support(const SparsePattern& pattern);
 /// |v|, for bounds of rounding errors: c * eps * (|S| |X|).
 Values absolute(Values v);
 double dot(const Values& a, const Values& b);

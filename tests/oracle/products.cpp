@@ -51,6 +51,12 @@ std::vector<bool> parameters_of(const SparsePattern& pattern) {
   return is_parameter;
 }
 
+Values support(const SparsePattern& pattern) {
+  Values matrix(at(pattern.rows() * pattern.cols()));
+  for_each_scalar(pattern, [&](std::int64_t row, std::int64_t col, std::int64_t) { matrix[at(row * pattern.cols() + col)] = 1; });
+  return matrix;
+}
+
 Values absolute(Values v) {
   for (double& value : v) value = std::abs(value);
   return v;
