@@ -20,6 +20,9 @@ using State = std::vector<std::pair<std::string, Tensor>>;
 /// The name of a parameter in files: "body/c1/weight" is "body.c1.weight" there, as PyTorch writes it.
 std::string field_name(std::string_view path);
 
+/// Numbers in a parameter: its stored elements less padding and masked entries.
+std::int64_t parameter_count(const Parameter& parameter);
+
 /// Every parameter and buffer of a model, in the order in which its layers were built. Owns device, seed and dtype.
 class ParamStore {
  public:
@@ -31,10 +34,9 @@ class ParamStore {
   std::uint64_t seed() const { return seed_; }
   Dtype dtype() const { return dtype_; }
 
-  /// Takes a parameter with its value; gives it a zero gradient of the same shape. `parameters` is how many numbers it
-  /// counts for (its stored elements less padding and masked entries); negative: all of its field shape.
-  /// Throws UsageError for a name that is taken and for a value of another dtype.
-  ParamPtr add(Parameter parameter, std::int64_t parameters = -1);
+  /// Takes a parameter with its value (plain) and gives it a zero gradient beside it. It is saved under `saved_as`, or under
+  /// the field name of its path. Throws UsageError for a name that is taken and for a value of another dtype.
+  ParamPtr add(Parameter parameter, std::string saved_as = {});
   /// Registers an array that is saved and loaded but not trained (running statistics). Throws UsageError for a taken name.
   Tensor add_buffer(std::string name, Tensor value);
   /// Registers an array that describes the model (a pattern's indices): saved, and on load required to be equal.
@@ -43,9 +45,8 @@ class ParamStore {
   /// The parameter of that path; null if there is none.
   ParamPtr find(std::string_view name) const;
   const std::vector<ParamPtr>& parameters() const { return parameters_; }
-  /// Trained numbers, padding and masked entries left out; those of one parameter.
+  /// Trained numbers, padding and masked entries left out.
   std::int64_t parameter_count() const;
-  std::int64_t parameter_count(const Parameter& parameter) const;
 
   /// All parameters, buffers and structure as plain arrays of the field's shapes, under their field names. Copies.
   State state() const;
@@ -56,24 +57,25 @@ class ParamStore {
   /// Moves all values into one arena and all gradients into another, each parameter on a 64-byte boundary, re-pointing
   /// Parameter::value and ::grad in place. The first optimizer calls it; a call with nothing new does nothing.
   void seal();
-  bool sealed() const { return sealed_ == parameters_.size() && !parameters_.empty(); }
+  /// True if every parameter lies in the arenas.
+  bool sealed() const;
   /// Grows whenever parameters move: what was laid out after the arenas must be laid out again.
   std::uint64_t generation() const { return generation_; }
   /// The arenas and where parameter i of parameters() begins in them (elements). Undefined before seal().
   const Tensor& value_arena() const { return values_; }
   const Tensor& gradient_arena() const { return gradients_; }
   std::int64_t offset(std::size_t i) const { return offsets_[i]; }
-  /// Sets every gradient, padding included only for 0.
+  /// Sets every gradient to zero.
   void zero_gradients();
 
  private:
   enum class Kind { parameter, buffer, structure };
   struct Entry {
     Kind kind;
-    std::string name;  // field name
-    std::size_t index;
+    std::string name;   // in files
+    std::size_t index;  // into the list of its kind
   };
-  void claim(const std::string& name, Kind kind, std::size_t index);
+  void claim(std::string name, Kind kind, std::size_t index);
   Tensor current(const Entry& entry) const;
   std::string mismatch(const Entry& entry, const Tensor& given) const;
   void assign(const Entry& entry, const Tensor& given);
@@ -82,12 +84,11 @@ class ParamStore {
   std::uint64_t seed_;
   Dtype dtype_;
   std::vector<ParamPtr> parameters_;
-  std::vector<std::int64_t> counts_, offsets_;
+  std::vector<std::int64_t> offsets_;
   std::vector<Tensor> buffers_, structure_;
   std::vector<Entry> entries_;
-  std::unordered_map<std::string, std::size_t> by_name_;  // field name -> entry
+  std::unordered_map<std::string, std::size_t> by_name_;  // in files -> entries_
   Tensor values_, gradients_;
-  std::size_t sealed_ = 0;  // parameters in the arenas
   std::uint64_t generation_ = 0;
 };
 

@@ -1,0 +1,82 @@
+#include <weft/layers/conv.hpp>
+
+#include <utility>
+
+#include <weft/autograd/ops.hpp>
+#include <weft/autograd/ops/native.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+namespace {
+
+enum class Direction { forward, transposed };
+
+/// Weight, maps and fans of a convolution either way; `pattern` has all its blocks.
+template <class Options>
+PatternWeight::Spec conv_spec(const Scope& s, Direction direction, PatternPtr pattern, ConvWeight shape, const Options& options) {
+  const bool forward = direction == Direction::forward;
+  PatternWeight::Spec spec{.init = options.init, .bias = options.bias ? shape.out : 0};
+  if (options.density == 1) {
+    spec.field = forward ? conv_map(pattern, shape) : conv_transpose_map(pattern, shape);
+    spec.native = forward ? native_conv_map(shape) : native_conv_transpose_map(shape);
+  } else {
+    pattern = patterns::random_blocks(pattern, options.block, options.density, s.structure_seed());
+    spec.field = values_map(pattern);
+    spec.keeps_pattern = true;
+  }
+  const auto weights = static_cast<double>(pattern->parameter_count());  // a forward convolution reads them once an output channel
+  spec.fans = {weights / (forward ? shape.out : shape.in), weights / (forward ? shape.in : shape.out)};
+  spec.pattern = std::move(pattern);
+  return spec;
+}
+
+void require_rows(const char* op, const PatternWeight& weight, Lattice in, Var x) {
+  if (x.rows().size() == in.size()) return;
+  throw ShapeError({.op = op,
+                    .path = weight.path(),
+                    .what = cat("S is ", weight.pattern()->rows(), " x ", weight.pattern()->cols(), " (", weight.pattern()->name(),
+                                "), X has rows ", x.rows().str()),
+                    .hint = cat("it was built with in = {", in.h, ", ", in.w, ", ", in.c, "}; pass the out() of the layer before it")});
+}
+
+}  // namespace
+
+Conv2d::Conv2d(const Scope& s, Lattice in, int c_out, ConvOptions options)
+    : in_(in),
+      out_(patterns::conv2d_out(in, c_out, options.pattern())),
+      options_(options.pattern()),
+      weight_(
+          s, "conv2d",
+          conv_spec(s, Direction::forward, patterns::conv2d(in, c_out, options_), {in.c, c_out, options.kernel, options.groups}, options)) {
+}
+
+Var Conv2d::operator()(Var x) const {
+  const LayerCall call(x.tape(), weight_.path());
+  require_rows("conv2d", weight_, in_, x);
+  const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
+  const Var y = weight_.form() == Form::native ? native_conv2d(weight, bias, x, in_, out_.c, options_)
+                                               : spmm(pattern(), weight, bias, x, out_.shape());
+  return call.done(y, [&] { return weight_.info(1); });
+}
+
+ConvTranspose2d::ConvTranspose2d(const Scope& s, Lattice in, int c_out, ConvTransposeOptions options)
+    : in_(in),
+      out_(patterns::conv_transpose2d_out(in, c_out, options.pattern(), options.output_pad)),
+      options_(options.pattern()),
+      output_pad_(options.output_pad),
+      weight_(s, "conv_transpose2d",
+              conv_spec(s, Direction::transposed, patterns::conv_transpose2d(in, c_out, options_, output_pad_),
+                        {in.c, c_out, options.kernel, options.groups}, options)) {}
+
+Var ConvTranspose2d::operator()(Var x) const {
+  const LayerCall call(x.tape(), weight_.path());
+  require_rows("conv_transpose2d", weight_, in_, x);
+  const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
+  const Var y = weight_.form() == Form::native ? native_conv_transpose2d(weight, bias, x, in_, out_.c, options_, output_pad_)
+                                               : spmm(pattern(), weight, bias, x, out_.shape());
+  return call.done(y, [&] { return weight_.info(1); });
+}
+
+}  // namespace weft

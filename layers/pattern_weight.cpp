@@ -1,0 +1,90 @@
+#include <weft/layers/pattern_weight.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <weft/core/error.hpp>
+#include <weft/core/patterns.hpp>
+#include <weft/core/text.hpp>
+#include <weft/layers/pattern_state.hpp>
+
+namespace weft {
+
+namespace {
+
+/// Initial values in the field's shape.
+Tensor drawn(const Shape& shape, Dtype dtype, const Random& draws, const Initialiser& init, Fans fans) {
+  Tensor field = Tensor::plain(dtype, shape);
+  by_float(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t i = 0; i < shape.size(); ++i) field.data<T>()[i] = static_cast<T>(init(draws, static_cast<std::uint64_t>(i), fans));
+  });
+  return field;
+}
+
+/// Values of the untied pattern: block e starts as a copy of its slot's.
+Tensor spread(const SparsePattern& tied, const Tensor& values) {
+  const std::int64_t size = tied.block().slot_size();
+  Tensor own = Tensor::plain(values.dtype(), {tied.blocks() * size});
+  by_float(values.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t e = 0; e < tied.blocks(); ++e) std::copy_n(values.data<T>() + tied.slot(e) * size, size, own.data<T>() + e * size);
+  });
+  return own;
+}
+
+Parameter weight_parameter(const Scope& s, Tensor value, FieldMap map) {
+  Parameter p;
+  p.name = s.path_of("weight");
+  p.value = std::move(value);
+  p.shape = map.shape;
+  p.to_field = [map](const Tensor& stored) { return map.to_field(stored); };
+  p.from_field = [map](const Tensor& field) { return map.from_field(field); };
+  return p;
+}
+
+}  // namespace
+
+PatternWeight::PatternWeight(const Scope& s, std::string kind, Spec spec)
+    : form_(s.form()), path_(s.path()), kind_(std::move(kind)), pattern_(spec.pattern), field_(spec.field) {
+  if (form_ == Form::native && !spec.native.at)
+    throw ConfigError({.op = kind_,
+                       .path = path_,
+                       .what = cat("the native form has no ", pattern_->name()),
+                       .hint = "the native form is dense: use density 1, or --form sparse"});
+  const Dtype dtype = s.store().dtype();
+  const Tensor field = drawn(spec.field.shape, dtype, s.random("weight"), spec.init, spec.fans);
+  FieldMap stored_as = form_ == Form::native ? spec.native : spec.field;
+  Tensor value = stored_as.from_field(field);
+  bool keeps_pattern = spec.keeps_pattern;
+  if (form_ == Form::untied && pattern_->tied()) {
+    pattern_ = patterns::untied(spec.pattern);
+    stored_as = field_ = values_map(pattern_);
+    value = field_.from_field(field_.to_field(spread(*spec.pattern, value)));  // clears what the edge cuts off
+    keeps_pattern = true;
+  }
+  const std::string prefix = field_name(path_);
+  weight_ = s.store().add(weight_parameter(s, value, stored_as),
+                          keeps_pattern ? (prefix.empty() ? "values" : prefix + ".values") : std::string());
+  if (keeps_pattern)
+    for (auto& [name, array] : pattern_state(*pattern_, prefix)) s.store().add_structure(name, array);
+  if (spec.bias == 0) return;
+  const Tensor bias = drawn({spec.bias}, dtype, s.random("bias"), initialise::torch_default(), spec.fans);
+  bias_ = s.store().add({.name = s.path_of("bias"), .value = bias, .decay = false, .shape = {spec.bias}});
+}
+
+std::vector<double> PatternWeight::to_dense() const {
+  const Tensor values = form_ == Form::native ? field_.from_field(weight_->field_value()) : weight_->value;
+  const Tensor doubles = values.dtype() == Dtype::f64 ? values : cast(values, Dtype::f64);
+  return weft::to_dense(*pattern_, {doubles.data<double>(), static_cast<std::size_t>(doubles.row_count())});
+}
+
+std::vector<ParamPtr> PatternWeight::parameters() const {
+  std::vector<ParamPtr> all{weight_};
+  if (bias_) all.push_back(bias_);
+  return all;
+}
+
+LayerInfo PatternWeight::info(std::int64_t repeats) const { return {path_, kind_, pattern_, parameters(), repeats}; }
+
+}  // namespace weft
