@@ -69,7 +69,7 @@ const char* name_of(Map map) {
   return "?";
 }
 
-std::int64_t bit_bytes(const Tensor& x) { return (x.element_count() + 15) / 16 * 2; }
+std::int64_t bit_bytes(const Tensor& x) { return (x.element_count() + 7) / 8; }
 
 void map_run(const MapCall& call, const float* x, float* y, std::int64_t n) { HWY_DYNAMIC_DISPATCH(MapF32)(call, x, y, n, nullptr); }
 void map_run(const MapCall& call, const double* x, double* y, std::int64_t n) { HWY_DYNAMIC_DISPATCH(MapF64)(call, x, y, n, nullptr); }
