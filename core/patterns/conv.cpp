@@ -18,7 +18,7 @@ void require_options(const char* op, Lattice in, int c_out, const Conv2dOptions&
                       .hint = "pad is at least 0, all others at least 1"});
   if (o.groups < 1 || in.c % o.groups != 0 || c_out % o.groups != 0)
     throw ShapeError({.op = op, .what = cat("groups ", o.groups, " must divide ", in.c, " input and ", c_out, " output channels")});
-  if (std::int64_t{o.kernel} * o.kernel * o.groups > INT32_MAX)
+  if (checked_product(std::int64_t{o.kernel} * o.kernel, o.groups) > INT32_MAX)
     throw ShapeError({.op = op, .what = cat("kernel ", o.kernel, " in ", o.groups, " groups has more taps than 32-bit indices hold")});
 }
 

@@ -38,6 +38,10 @@ PatternPtr dense(std::int64_t rows, std::int64_t cols, int block) {
   if (rows < 0 || cols < 0) return make_pattern(std::move(spec));  // refused there
   const std::int64_t grid_rows = (rows + spec.block.height - 1) / spec.block.height;
   const std::int64_t grid_cols = (cols + spec.block.width - 1) / spec.block.width;
+  if (checked_product(grid_rows, grid_cols) >= INT32_MAX)
+    throw ShapeError({.op = "dense",
+                      .what = cat(grid_rows, " x ", grid_cols, " blocks are more than 32-bit indices hold"),
+                      .hint = "choose larger blocks"});
   for (std::int64_t r = 0; r <= grid_rows; ++r) spec.row_ptr.push_back(r * grid_cols);
   spec.col.reserve(static_cast<std::size_t>(grid_rows * grid_cols));
   for (std::int64_t r = 0; r < grid_rows; ++r)
@@ -46,7 +50,10 @@ PatternPtr dense(std::int64_t rows, std::int64_t cols, int block) {
 }
 
 PatternPtr block_diagonal(std::int64_t count, int height, int width) {
-  PatternSpec spec{.rows = count * height, .cols = count * width, .block = {BlockKind::dense, height, width}, .row_ptr = {0}};
+  PatternSpec spec{.rows = checked_product(count, height),
+                   .cols = checked_product(count, width),
+                   .block = {BlockKind::dense, height, width},
+                   .row_ptr = {0}};
   spec.name = cat("block_diagonal ", count, " of ", height, "x", width);
   for (std::int64_t i = 0; i < count; ++i) {
     spec.col.push_back(static_cast<std::int32_t>(i));

@@ -1,5 +1,7 @@
 #include <weft/core/patterns/pixel_graph.hpp>
 
+#include <algorithm>
+
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 
@@ -29,6 +31,10 @@ void require_lattice(const char* op, Lattice lattice) {
 }
 
 PatternSpec pixel_graph(Lattice in, Lattice out, Window window, int groups) {
+  if (checked_product(std::max(in.positions(), out.positions()), groups) >= INT32_MAX)
+    throw ShapeError({.op = "pixel graph",
+                      .what = cat(in.shape().str(), " -> ", out.shape().str(), " in ", groups, " groups exceeds 32-bit indices"),
+                      .hint = "use fewer pixels"});
   const std::int64_t padded_width = in.w + std::int64_t{2} * window.pad;
   PatternSpec spec{.rows = out.size(), .cols = in.size(), .row_ptr = {0}};
   spec.slots = window.kernel * window.kernel * groups;

@@ -152,8 +152,8 @@ TEST_CASE("values are stored in panels of 32 rows, padded to 16, m fastest") {
 TEST_CASE("the fingerprint tells structures apart and ignores the name") {
   std::map<std::uint64_t, std::string> seen;
   for (const oracle::PatternCase& c : oracle::pattern_cases()) {
-    const auto [found, is_new] = seen.emplace(c.pattern->fingerprint(), c.name);
-    CHECK_MESSAGE(is_new, c.name << " and " << found->second);
+    const auto entry = seen.emplace(c.pattern->fingerprint(), c.name);
+    CHECK_MESSAGE(entry.second, c.name << " and " << entry.first->second);
     PatternSpec renamed = c.pattern->spec();
     renamed.name += " again";
     CHECK(make_pattern(renamed)->fingerprint() == c.pattern->fingerprint());
@@ -216,6 +216,8 @@ TEST_CASE("spy draws a small pattern scalar by scalar and a large one in shades"
   CHECK(spy(*patterns::dense(128, 128), 4) == "####\n####\n####\n####\n");
   CHECK(spy(*patterns::block_diagonal(4, 2, 2), 4) == "#   \n #  \n  # \n   #\n");
   CHECK(spy(*patterns::banded(8, 0, 0), 2) == ". \n .\n");
+  CHECK(spy(*patterns::banded(8, 0, 0), 1) == ".\n");       // an eighth
+  CHECK(spy(*patterns::banded(8, 1, 0), 2) == ": \n.:\n");  // 7 of 16, and 1 of 16
   CHECK(spy(*patterns::banded(8, 1, 1), 4) == "#.  \n.#. \n .#.\n  .#\n");
   CHECK(spy(*patterns::from_rows(3, 4, [](std::int64_t i) { return std::vector<std::int32_t>{static_cast<std::int32_t>(i)}; })) ==
         "#   \n #  \n  # \n");

@@ -121,6 +121,14 @@ TEST_CASE("every forward convolution is upper triangular by its lattice keys, an
   CHECK_FALSE(lower_bidiagonal(12, 3)->is_upper_triangular());
 }
 
+TEST_CASE("keys count the padded lattice: a row has its top-left tap, a column its pixel") {
+  // 3 x 4 pixels padded to 5 x 6; 2 x 2 outputs
+  CHECK(conv2d({3, 4, 2}, 4, {.kernel = 3, .stride = 2, .pad = 1})->spec().row_key == std::vector<std::int64_t>{0, 2, 12, 14});
+  CHECK(conv2d({3, 4, 2}, 4, {.kernel = 3, .stride = 2, .pad = 1, .groups = 2})->spec().row_key ==
+        std::vector<std::int64_t>{0, 0, 2, 2, 12, 12, 14, 14});
+  CHECK(conv2d({2, 2, 1}, 1, {.kernel = 3, .pad = 1})->spec().col_key == std::vector<std::int64_t>{5, 6, 9, 10});
+}
+
 TEST_CASE("neighbouring taps of a kernel row are neighbouring columns and slots") {
   const PatternPtr s = conv2d({6, 6, 4}, 8, {.kernel = 3, .pad = 1});
   const std::int64_t middle = 2 * 6 + 3, begin = s->row_ptr()[static_cast<std::size_t>(middle)];
@@ -147,6 +155,14 @@ TEST_CASE("convolutions that leave no output, or split no channels, are refused 
   CHECK(contains(message_of([] { conv_transpose2d({1, 1, 3}, 2, {.kernel = 2, .pad = 3}); }), "-4x-4"));
   CHECK(contains(message_of([] { pool2d_out({4, 4, 3}, {.kernel = 2, .pad = 2}); }), "pad 2"));
   CHECK(contains(message_of([] { pool2d_out({4, 4, 3}, {.kernel = 5}); }), "kernel 5 leaves no output"));
+}
+
+TEST_CASE("what 32-bit indices cannot hold is refused before it is built") {
+  CHECK(contains(message_of([] { dense(std::int64_t{1} << 40, std::int64_t{1} << 20); }), "34359738368 x 32768 blocks"));
+  CHECK(contains(message_of([] { conv2d({100000, 100000, 1}, 1); }), "100000x100000x1 -> 99998x99998x1"));
+  CHECK(contains(message_of([] { conv2d({100000, 100000, 1}, 1, {.kernel = 99999}); }), "kernel 99999 in 1 groups"));
+  CHECK_THROWS_AS(block_diagonal(std::int64_t{1} << 40, 1 << 30, 1), ShapeError);
+  CHECK_THROWS_AS(block_diagonal(-1, -1, 4), ShapeError);
 }
 
 TEST_CASE("average pooling is the mean, its transpose spreads") {
@@ -243,7 +259,7 @@ TEST_CASE("random_blocks keeps its share, in every output, the same at every pix
 
 TEST_CASE("random_blocks removes sub-blocks of a matrix and changes nothing else") {
   for (const PatternPtr& whole :
-       {conv2d({4, 3, 32}, 64, {.kernel = 3, .pad = 1}), conv2d({4, 3, 32}, 64, {.kernel = 3, .groups = 2}), dense(50, 70)}) {
+       {conv2d({4, 3, 32}, 64, {.kernel = 3, .pad = 1}), conv2d({4, 3, 32}, 64, {.kernel = 3, .groups = 2}), dense(40, 41)}) {
     CAPTURE(whole->name());
     const PatternPtr same = random_blocks(whole, 16, 1.0, 3), thin = random_blocks(whole, 16, 0.4, 3);
     CHECK(oracle::support(*same) == oracle::support(*whole));
