@@ -237,13 +237,18 @@ Var Tape::record(std::string_view op, Tensor y, const std::vector<Var>& inputs, 
 
 Var Tape::defer(std::shared_ptr<Pending> pending, Dtype dtype, Shape rows, ColumnsPtr columns, const std::vector<Var>& inputs) {
   const std::vector<std::int32_t> ids = take_inputs(inputs, "defer");
-  for (const std::int32_t id : ids)
-    if (id >= 0) ++nodes_[static_cast<std::size_t>(id)].consumers;
+  std::string path = path_;
+  for (const std::int32_t id : ids) {
+    if (id < 0) continue;
+    Node& from = nodes_[static_cast<std::size_t>(id)];
+    ++from.consumers;
+    if (from.pending && path == path_ && from.path.starts_with(path_)) path = from.path;  // x | c1 | relu runs under c1's name
+  }
   const Var made = add_node({.dtype = dtype,
                              .rows = rows,
                              .columns = std::move(columns),
                              .pending = std::move(pending),
-                             .path = path_,
+                             .path = std::move(path),
                              .wants_grad = training() && any_wants_grad(ids)},
                             Tensor());
   if (check_finite_) force(made.id_);
