@@ -76,7 +76,7 @@ using Row = std::array<std::string, kColumns>;
 /// 1234567 as "1,234,567".
 std::string grouped(std::int64_t n) {
   std::string text = std::to_string(n);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
