@@ -229,8 +229,9 @@ Var Tape::record(std::string_view op, Tensor y, const std::vector<Var>& inputs, 
     ++nodes_[static_cast<std::size_t>(id)].consumers;
     view = view || lies_in(y, values_[static_cast<std::size_t>(id)]);
   }
-  const Var made = add_node({.dtype = y.dtype(), .rows = y.rows(), .columns = y.columns(), .wants_grad = training() && any_wants_grad(ids)},
-                            std::move(y));
+  // Described before y moves: the order in which a call's arguments are made is not fixed.
+  Node described{.dtype = y.dtype(), .rows = y.rows(), .columns = y.columns(), .wants_grad = training() && any_wants_grad(ids)};
+  const Var made = add_node(std::move(described), std::move(y));
   append(op, made.id_, std::move(ids), {}, std::move(backward), view);
   return made;
 }
