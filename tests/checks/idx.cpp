@@ -10,12 +10,15 @@
 #include <weft/core/error.hpp>
 #include <weft/core/files/idx.hpp>
 #include <weft/data/idx_images.hpp>
+#include <weft/tests/oracle/largest_allocation.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
 using oracle::ScratchFolder;
 
 namespace {
+
+constexpr std::size_t kFixedBuffers = 1 << 17;  // what a reader holds whatever the file claims
 
 std::string word(std::uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8), static_cast<char>(value)};
@@ -90,10 +93,13 @@ TEST_CASE("data that inflate by more than images do are counted first and then r
   const ScratchFolder folder;
   const std::string zeros(1 << 20, '\0');
   CHECK(read_idx(folder.write("zeros", gzipped(idx_bytes({1 << 10, 1 << 10}, zeros))), 2).bytes.size() == zeros.size());
-  check_refused(folder, gzipped(idx_bytes({1 << 11, 1 << 10}, zeros)), 2, "declare");
+  const std::string too_short = gzipped(idx_bytes({1025, 1 << 10}, zeros));
   std::string broken = gzipped(idx_bytes({1 << 10, 1 << 10}, zeros));
   broken[broken.size() - 6] ^= 1;  // in the checksum
+  oracle::largest_allocation = 0;
+  check_refused(folder, too_short, 2, "the data end at byte 1048588");
   check_refused(folder, broken, 2, "corrupt");
+  CHECK(oracle::largest_allocation < kFixedBuffers);
 }
 
 TEST_CASE("every truncation is refused") {
@@ -138,11 +144,13 @@ TEST_CASE("mutated files raise FormatError or nothing") {
   const ScratchFolder folder;
   const std::string plain = idx_bytes({4, 3, 3}, ramp(36)), packed = gzipped(plain);
   int refused = 0;
+  oracle::largest_allocation = 0;
   for (std::uint64_t i = 0; i < 2000; ++i) {
     const std::string path = folder.write("mutated", oracle::mutated(i % 2 ? plain : packed, i));
     CHECK_NOTHROW(refused += format_error([&] { read_idx(path, 3); }).empty() ? 0 : 1);
   }
   CHECK(refused > 1000);
+  CHECK(oracle::largest_allocation < kFixedBuffers);
 }
 
 TEST_CASE("a folder of four idx files becomes an image set") {

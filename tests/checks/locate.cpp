@@ -24,10 +24,10 @@ using Remarks = std::vector<std::string>;
 
 /// A set of two training images and one test image of 1x1 pixels, told apart by its first label.
 Files tiny_files(char label) {
-  const std::string images("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x01\x05\x06", 18),
-      image("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x01\x07", 17);
-  const std::string labels = std::string("\0\0\x08\x01\0\0\0\x02", 8) + label + '\0',
-                    one = std::string("\0\0\x08\x01\0\0\0\x01", 8) + label;
+  const std::string images = std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x01\x05", 17) + label;
+  const std::string image = std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x01", 16) + label;
+  const std::string labels = std::string("\0\0\x08\x01\0\0\0\x02", 8) + label + '\0';
+  const std::string one = std::string("\0\0\x08\x01\0\0\0\x01", 8) + label;
   return {{"train-images-idx3-ubyte.gz", images},
           {"train-labels-idx1-ubyte.gz", labels},
           {"t10k-images-idx3-ubyte.gz", image},
@@ -62,7 +62,7 @@ class Environment {
 DownloadOptions tiny_download(char label) {
   ::setenv("no_proxy", "127.0.0.1", 1);
   const ScratchFolder folder;
-  DownloadOptions options{.mirrors = {}, .files = {}, .connect_seconds = 1, .stall_seconds = 1, .total_seconds = 5};
+  DownloadOptions options{.mirrors = {}, .files = {}, .connect_seconds = 1, .stall_seconds = 1, .total_seconds = 30};
   for (const auto& [name, bytes] : tiny_files(label)) {
     const ProgramResult sum = run_program({"sha256sum", folder.write(name, bytes)});
     REQUIRE(sum.status == 0);
@@ -136,16 +136,17 @@ TEST_CASE("a wrong hash, a 404, a stall and a dead port each fall through to the
   CHECK(remarks[0].find("SHA-256 is") != std::string::npos);
   CHECK(remarks[1].find("404") != std::string::npos);
   CHECK(remarks[2].find(server.url("stalling/t")) != std::string::npos);
+  CHECK(remarks[2].find("too slow") != std::string::npos);
   CHECK(remarks[3].find("127.0.0.1:1/") != std::string::npos);
   CHECK(files_in(places.cache) == 4);
 }
 
 TEST_CASE("where every mirror fails a system package serves, and without one the places are named") {
   const ScratchFolder folder;
-  LoopbackServer server({});
+  LoopbackServer server(pages("forged", tiny_files(4)));
   write_set(folder, "system", 7);
   ImagePlaces places{.cache = folder / "cache", .mnist = tiny_download(3), .system = {folder / "nowhere", folder / "system"}};
-  places.mnist.mirrors = {server.url("a"), server.url("b")};
+  places.mnist.mirrors = {server.url("absent"), server.url("forged")};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
   CHECK(remarks.size() == 2);
@@ -154,7 +155,7 @@ TEST_CASE("where every mirror fails a system package serves, and without one the
   places.system.pop_back();
   const std::string message = failure_of(places);
   CHECK(message.find("dataset-fashion-mnist") != std::string::npos);
-  for (const std::string& place : {places.cache, places.system[0], server.url("a"), server.url("b")})
+  for (const std::string& place : {places.cache, places.system[0], server.url("absent"), server.url("forged")})
     CHECK_MESSAGE(message.find(place) != std::string::npos, place);
 }
 

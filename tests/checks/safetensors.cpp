@@ -10,12 +10,15 @@
 #include <weft/core/error.hpp>
 #include <weft/core/files/safetensors.hpp>
 #include <weft/core/tensor.hpp>
+#include <weft/tests/oracle/largest_allocation.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
 using oracle::ScratchFolder;
 
 namespace {
+
+constexpr std::size_t kFixedBuffers = 1 << 15;  // what reading a small file may take, the streams' buffers included
 
 std::string with_length(const std::string& header, const std::string& data) {
   const std::uint64_t length = header.size();
@@ -137,11 +140,13 @@ TEST_CASE("every truncation and every appended byte is refused") {
 
 TEST_CASE("a header's length beyond the file is refused before memory is taken") {
   const ScratchFolder folder;
+  oracle::largest_allocation = 0;
   for (const std::uint64_t length : {std::uint64_t{3}, std::uint64_t{1} << 40, UINT64_MAX, UINT64_MAX - 7}) {
     std::string bytes(10, '{');
     std::memcpy(bytes.data(), &length, 8);
     check_refused(folder, bytes, "byte 0 declares a header of " + std::to_string(length));
   }
+  CHECK(oracle::largest_allocation < kFixedBuffers);
 }
 
 TEST_CASE("headers that break the format are refused with the byte") {
@@ -157,6 +162,8 @@ TEST_CASE("headers that break the format are refused with the byte") {
   refused(entry("a", "U8", "[4]", "[0,4]"), 3, "the arrays end at byte");
   refused(entry("a", "F32", "[4]", "[0,4]"), 4, "takes 16 bytes");
   refused(entry("a", "U8", "[4]", "[4,0]"), 4, "offsets [4, 0)");
+  refused(entry("a", "U8", "[1]", "[18446744073709551615,0]"), 1, "offsets [18446744073709551615, 0)");
+  refused(entry("a", "U8", "[6]", "[0,6]") + "," + entry("b", "U8", "[2]", "[6,18446744073709551615]"), 8, "'b' has offsets");
   refused(entry("a", "F16", "[2]", "[0,4]"), 4, "dtype 'F16'");
   refused(entry("a", "u8", "[4]", "[0,4]"), 4, "dtype 'u8'");
   refused(entry("a", "U8", "[4294967296,4294967296]", "[0,4]"), 4, "exceeds 64 bits");
@@ -207,6 +214,7 @@ TEST_CASE("mutated files raise FormatError or nothing") {
   write_safetensors(path, example());
   const std::string bytes = oracle::file_bytes(path);
   int refused = 0;
+  oracle::largest_allocation = 0;
   for (std::uint64_t i = 0; i < 2000; ++i) {
     const std::string mutated = folder.write("mutated", oracle::mutated(bytes, i));
     const auto attempt = [&] {
@@ -219,4 +227,5 @@ TEST_CASE("mutated files raise FormatError or nothing") {
     CHECK_NOTHROW(attempt());
   }
   CHECK(refused > 1000);
+  CHECK(oracle::largest_allocation < kFixedBuffers);
 }

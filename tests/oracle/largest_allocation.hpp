@@ -1,0 +1,28 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+/// Replaces operator new to remember the largest request: include in the one source file of a test that asks.
+namespace weft::oracle {
+
+inline std::atomic<std::size_t> largest_allocation = 0;
+
+}  // namespace weft::oracle
+
+// Not inlined: g++ would take the pair new and free for a mistake.
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  std::size_t seen = weft::oracle::largest_allocation;
+  while (size > seen && !weft::oracle::largest_allocation.compare_exchange_weak(seen, size)) {
+  }
+  return std::malloc(size > 0 ? size : 1);
+}
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  if (void* memory = operator new(size, std::nothrow)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
