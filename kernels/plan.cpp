@@ -6,6 +6,17 @@
 
 namespace weft::kernels {
 
+namespace {
+
+bool repeats_a_slot(const SparsePattern& s, std::int64_t begin, std::int64_t end) {
+  std::vector<std::int32_t> slots;
+  for (std::int64_t e = begin; e < end; ++e) slots.push_back(s.slot(e));
+  std::sort(slots.begin(), slots.end());
+  return std::adjacent_find(slots.begin(), slots.end()) != slots.end();
+}
+
+}  // namespace
+
 RunPlan RunPlan::make(const SparsePattern& s) {
   WEFT_CHECK(s.cols() < INT32_MAX);
   const ValueLayout& block = s.block();
@@ -26,6 +37,7 @@ RunPlan RunPlan::make(const SparsePattern& s) {
       next_col = c + 1;
     }
     plan.ptr.push_back(static_cast<std::int64_t>(plan.runs.size()));
+    plan.repeats = plan.repeats || (s.tied() && repeats_a_slot(s, row_ptr[r], row_ptr[r + 1]));
   }
   plan.runs.shrink_to_fit();
   return plan;

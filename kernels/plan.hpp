@@ -17,6 +17,7 @@ struct RunPlan {
   };
   std::vector<std::int64_t> ptr;  ///< [grid_rows + 1]
   std::vector<Run> runs;
+  bool repeats = false;  ///< some block row holds one slot twice: its runs may not be summed side by side
 
   std::int64_t bytes() const { return static_cast<std::int64_t>(ptr.size() * sizeof(ptr[0]) + runs.size() * sizeof(Run)); }
   static RunPlan make(const SparsePattern& s);

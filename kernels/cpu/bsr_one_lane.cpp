@@ -76,11 +76,16 @@ struct OneLaneForward {
   void run() const {
     const auto work = static_cast<std::int64_t>(groups.groups.size());
     const std::int64_t x_tile = call.x.tile_stride(), y_tile = call.y.tile_stride();
+    const bool one_bias = !call.bias.defined() || block.height % call.bias.row_count() == 0;  // every block row of a group adds the same
     parallel_for(work, [&](std::int64_t g) {
       const GroupPlan::Group& group = groups.groups[static_cast<std::size_t>(g)];
       T* y = call.y.data<T>() + std::int64_t{group.first} * block.height;
       const T* x = call.x.data<T>();
-      if (group.count == 1) return positions(group.first, static_cast<int>(samples), x_tile, y_tile, x, y);
+      if (group.count == 1 || !one_bias) {
+        for (int i = 0; i < group.count; ++i)
+          positions(group.first + i, static_cast<int>(samples), x_tile, y_tile, x, y + std::int64_t{i} * block.height);
+        return;
+      }
       for (std::int64_t n = 0; n < samples; ++n) positions(group.first, group.count, group.x_shift, block.height, x + n * x_tile, y + n * y_tile);
     });
   }

@@ -142,7 +142,7 @@ void check_forward(const Operands& o) {
   const Tensor literal = run_spmm(rows.back(), o);
   for (const auto& row : rows) {
     if (!row.applies(*o.s, o.columns->lanes)) continue;
-    CAPTURE(row.name);
+    INFO(std::string(row.name));
     const Tensor y = run_spmm(row, o);
     check_close(as_doubles(y), want, magnitude, longest_row(*o.s), o.dtype);
     if (std::string(row.order) == rows.back().order) CHECK(same_bits(y, literal));
@@ -157,7 +157,7 @@ void check_transposed(const Operands& o) {
   const Tensor literal = run_spmm_t(rows.back(), o);
   for (const auto& row : rows) {
     if (!row.applies(*o.s, o.columns->lanes)) continue;
-    CAPTURE(row.name);
+    INFO(std::string(row.name));
     const Tensor dx = run_spmm_t(row, o);
     check_close(as_doubles(dx), want, magnitude, static_cast<double>(o.s->rows()), o.dtype);
     if (std::string(row.order) == rows.back().order) CHECK(same_bits(dx, literal));
@@ -177,14 +177,13 @@ void check_weights(const Operands& o) {
   const double terms = static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(1, o.s->blocks())) / std::max(1, o.s->slots()) + 1;
   for (const auto& row : kernels::sddmm_rows()) {
     if (!row.applies(*o.s, o.columns->lanes)) continue;
-    CAPTURE(row.name);
+    INFO(std::string(row.name));
     const auto [dvalues, dbias] = run_sddmm(row, o);
     check_close(as_doubles(dvalues), want, magnitude, terms, o.dtype);
     check_close(as_doubles(dbias), bias, bias_magnitude, static_cast<double>(n * o.s->rows()), o.dtype);
   }
 }
 
-/// ⟨Sx, d⟩ = ⟨x, Sᵀd⟩ = ⟨θ, dθ⟩ with the rows that the entries choose, in the dtype itself.
 template <class F>
 void for_each_case(F&& f) {
   for (const oracle::PatternCase& c : oracle::pattern_cases())
@@ -195,7 +194,7 @@ void for_each_case(F&& f) {
           CAPTURE(c.name);
           CAPTURE(n);
           CAPTURE(static_cast<int>(lanes));
-          CAPTURE(name_of(dtype));
+          INFO(std::string(name_of(dtype)));
           f(operands(c.pattern, n, lanes, dtype, 7));
         }
       }
