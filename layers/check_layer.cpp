@@ -91,9 +91,9 @@ class Examination {
     const double copies = std::sqrt(static_cast<double>(x.size() / n) * static_cast<double>(y.size() / n) / static_cast<double>(s.size()));
     const auto leading = static_cast<std::size_t>(std::llround(copies));
     const std::size_t cols = x.size() / n / leading, rows = y.size() / n / leading;
-    verdict(s.size() == rows * cols, cat("to_dense() has ", rows, " x ", cols, " entries; ", s.size()));
+    if (s.size() != rows * cols) return verdict(false, cat("to_dense() has ", s.size(), " entries, not ", rows, " x ", cols));
     double worst = 0;
-    for (std::size_t r = 0; s.size() == rows * cols && r < rows * leading; ++r)
+    for (std::size_t r = 0; r < rows * leading; ++r)
       for (std::size_t c = 0; c < n; ++c) {
         double sum = 0, size = 0;
         for (std::size_t k = 0; k < cols; ++k) {
