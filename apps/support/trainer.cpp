@@ -54,6 +54,9 @@ struct Trainer::State {
   bool train_epoch(const Interrupt& interrupt);
   void step(const Batch& batch);
   void finish_epoch();
+  void say(const std::string& text) {
+    if (!options.quiet) progress.line(text);
+  }
   void save() { save_checkpoint(checkpoint_path(options), *model.params, optimizer, at); }
   [[noreturn]] void name_non_finite(const Batch& batch, Mode mode, const std::string& seen);
 
@@ -116,7 +119,7 @@ void Trainer::State::begin() {
   const std::string path = checkpoint_path(options);
   if (options.resume) {
     if (std::filesystem::exists(path)) resume(path);
-    else progress.line(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
+    else say(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
   }
   metrics.emplace(options.out + "/metrics.jsonl", at.metrics_lines);
   if (at.step() == 0) save();
@@ -135,7 +138,7 @@ void Trainer::State::resume(const std::string& path) {
                        .what = cat("an epoch has ", at.batches, " batches, in the checkpoint's run it had ", found.batches),
                        .hint = "resume with the same data and --batch"});
   at = found;
-  progress.line(cat("resuming after epoch ", at.epoch, ", batch ", at.batch));
+  say(cat("resuming after epoch ", at.epoch, ", batch ", at.batch));
 }
 
 bool Trainer::State::train_epoch(const Interrupt& interrupt) {
@@ -196,7 +199,7 @@ void Trainer::State::finish_epoch() {
                 "epoch %d/%d  train loss %.4f  accuracy %.2f %%   test loss %.4f  accuracy %.2f %%   %.1f s, %.0f samples/s", epoch,
                 options.epochs, at.train.mean_loss(), 100 * at.train.accuracy(), tally.mean_loss(), 100 * tally.accuracy(),
                 at.train.seconds, static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
-  if (!options.quiet) progress.line(text);
+  say(text);
   at = {.seed = at.seed,
         .epoch = epoch,
         .batches = at.batches,

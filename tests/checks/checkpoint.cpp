@@ -50,7 +50,7 @@ struct Trained {
     Tensor x = Tensor::tiled(Dtype::f32, {4, 4, 16}, sample_columns(9));
     x.fill(0.25 + 0.5 * i);
     tape.reset(i);
-    const Var loss = mean(head(relu(conv(tape.input(x)))));
+    const Var loss = mean(head(flatten(relu(conv(tape.input(x))))));
     optimizer.step(tape.backward(loss), 1e-2);
   }
 };

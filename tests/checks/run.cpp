@@ -124,7 +124,8 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 TEST_CASE("a run leaves its results in its folder and says what it trained on") {
   const Folder out;
-  const ProgramResult run = mnist(out.path, {"--data", data(), "--epochs", "2", "--target", "accuracy>=0.5", "--threads", "2"});
+  const ProgramResult run =
+      mnist(out.path, {"--data", data(), "--epochs", "4", "--warmup", "0", "--target", "accuracy>=0.5", "--threads", "2"});
   INFO(run.output);
   CHECK(run.status == 0);
   CHECK(has(run.output, "weft "));
@@ -137,7 +138,7 @@ TEST_CASE("a run leaves its results in its folder and says what it trained on") 
                            "spy_c2.gp", "spy_hidden.dat"})
     CHECK_MESSAGE(std::filesystem::file_size(out.path + "/" + name) > 0, name);
   CHECK((std::filesystem::exists(out.path + "/spy_c2.svg") || has(run.output, "gnuplot is not installed")));
-  CHECK(metrics_of(out.path).size() == 4);
+  CHECK(metrics_of(out.path).size() == 8);
 }
 
 TEST_CASE("a wrong flag exits 1, missing data 2, a missed target 3, a non-finite value 4") {
