@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <omp.h>
 
@@ -21,5 +22,8 @@ void parallel_for(std::int64_t n, F&& f) {
 #pragma omp parallel for schedule(static) num_threads(threads())
   for (std::int64_t i = 0; i < n; ++i) f(i);
 }
+
+/// Contiguous ranges of [0, n) with about equal cost, where `ptr` is a running total of length n + 1. Returns parts + 1 bounds.
+std::vector<std::int64_t> balanced_ranges(const std::vector<std::int64_t>& ptr, std::int64_t parts);
 
 }  // namespace weft

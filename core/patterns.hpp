@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <weft/core/shape.hpp>
+#include <weft/core/lattice.hpp>
 #include <weft/core/sparse_pattern.hpp>
 
 /// The catalogue: each architecture is one function that returns a pattern.
@@ -22,11 +22,6 @@ PatternPtr lower_bidiagonal(std::int64_t n, int block = 1);
 /// Row i of the result is row source[i] of X. Identity blocks of `block` rows; one constant slot.
 PatternPtr permutation(const std::vector<std::int32_t>& source, int block = 1);
 
-struct Conv2dOptions {
-  int kernel = 3, stride = 1, pad = 0, dilation = 1, groups = 1;
-};
-/// Output lattice of a convolution. Throws ShapeError if kernel, stride or dilation leave no output, or groups does not divide both.
-Lattice conv2d_out(Lattice in, int c_out, Conv2dOptions options = {});
 /// Convolution over an HxW lattice as a block-sparse matrix: one block row per output pixel (and group), one tied
 /// (C_out/groups)x(C_in/groups) block per tap. Slot = tap*groups + group, taps row-major. Depthwise convolutions
 /// (groups == C_in == C_out) use diagonal blocks, one slot per tap.
@@ -34,16 +29,9 @@ Lattice conv2d_out(Lattice in, int c_out, Conv2dOptions options = {});
 /// Shapes: S is [out.size(), in.size()]. Cost: about 24 bytes of indices per stored block, all views included.
 /// Throws ShapeError as conv2d_out.
 PatternPtr conv2d(Lattice in, int c_out, Conv2dOptions options = {});
-/// Output lattice of a transposed convolution: (in-1)*stride - 2*pad + dilation*(kernel-1) + 1 + output_pad a side.
-Lattice conv_transpose2d_out(Lattice in, int c_out, Conv2dOptions options = {}, int output_pad = 0);
 /// The transpose of the convolution that maps the output lattice to `in`: blocks (C_out/groups)x(C_in/groups), lower triangular by keys.
 PatternPtr conv_transpose2d(Lattice in, int c_out, Conv2dOptions options = {}, int output_pad = 0);
 
-struct Pool2dOptions {
-  int kernel = 2, stride = 0, pad = 0;  ///< stride 0: the kernel
-};
-/// Output lattice of a pooling layer (floor). Throws ShapeError if it is empty or pad > kernel/2.
-Lattice pool2d_out(Lattice in, Pool2dOptions options = {});
 /// Average pooling: identity blocks of C channels, one constant slot (1/kernel² gives the mean, padding counted).
 PatternPtr avg_pool2d(Lattice in, Pool2dOptions options = {});
 

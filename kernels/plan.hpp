@@ -36,7 +36,4 @@ struct GroupPlan {
   static GroupPlan make(const SparsePattern& s);
 };
 
-/// Contiguous ranges of [0, n) with about equal cost, where `ptr` is a running total of length n + 1. Returns parts + 1 bounds.
-std::vector<std::int64_t> balanced_ranges(const std::vector<std::int64_t>& ptr, std::int64_t parts);
-
 }  // namespace weft::kernels

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <weft/autograd/tape.hpp>
-#include <weft/core/patterns.hpp>
+#include <weft/core/lattice.hpp>
 
 namespace weft {
 

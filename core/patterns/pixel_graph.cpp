@@ -25,11 +25,6 @@ void add_taps(PatternSpec& spec, Lattice in, Window window, std::int64_t top, st
 
 }  // namespace
 
-void require_lattice(const char* op, Lattice lattice) {
-  if (lattice.h < 1 || lattice.w < 1 || lattice.c < 1)
-    throw ShapeError({.op = op, .what = cat("lattice ", lattice.h, "x", lattice.w, "x", lattice.c, " has an empty side")});
-}
-
 PatternSpec pixel_graph(Lattice in, Lattice out, Window window, int groups) {
   if (checked_product(std::max(in.positions(), out.positions()), groups) >= INT32_MAX)
     throw ShapeError({.op = "pixel graph",

@@ -2,19 +2,10 @@
 
 #include <cstdint>
 
+#include <weft/kernels/cpu/sum_of_16.hpp>
 #include <weft/kernels/kernel_table.hpp>
 
 namespace weft::kernels {
-
-/// Σ of 16 lane sums in one fixed tree: the same bits at any vector width.
-template <class T>
-T sum_of_16(const T* sums) {
-  T s[8];
-  for (int i = 0; i < 8; ++i) s[i] = sums[i] + sums[i + 8];
-  for (int width = 4; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) s[i] += s[i + width];
-  return s[0];
-}
 
 /// dbias[i] = Σ of dy over columns and the rows that share bias i: for products whose weight gradient does not yield it on the way.
 template <class T>
