@@ -23,10 +23,10 @@ constexpr std::array<const char*, 4> kNames{"train-images-idx3-ubyte", "train-la
 /// The path of a file as .gz or plain; empty if there is neither.
 std::string present(const std::string& folder, const char* name) {
   std::error_code ignored;
-  const std::filesystem::path plain = std::filesystem::path(folder) / name;
-  const std::string packed = plain.string() + ".gz";
-  if (std::filesystem::exists(packed, ignored)) return packed;
-  return std::filesystem::exists(plain, ignored) ? plain.string() : std::string{};
+  const std::string plain = (std::filesystem::path(folder) / name).string();
+  for (const char* ending : {".gz", ""})
+    if (std::filesystem::exists(plain + ending, ignored)) return plain + ending;
+  return {};
 }
 
 /// A set's name by its test labels, wherever it lies; the folder's for one that is not known.

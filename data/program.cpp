@@ -39,6 +39,7 @@ int wait_for(pid_t child) {
 
 ProgramResult run_program(const std::vector<std::string>& words) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));  // posix_spawn leaves them as they are
   arguments.push_back(nullptr);
   std::array<int, 2> ends{};

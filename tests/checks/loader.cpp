@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -54,7 +55,7 @@ std::vector<int> image(const Batch& batch, std::int64_t column) {
   const std::int64_t n = batch.x.columns()->count;
   std::vector<int> pixels;
   for (std::int64_t row = 0; row < batch.x.row_count(); ++row)
-    pixels.push_back(static_cast<int>(values[static_cast<std::size_t>(row * n + column)] * 255 + 0.5F));
+    pixels.push_back(static_cast<int>(std::lround(values[static_cast<std::size_t>(row * n + column)] * 255)));
   return pixels;
 }
 

@@ -35,7 +35,7 @@ Files tiny_files(char label) {
 }
 
 void write_set(const ScratchFolder& folder, const std::string& inside, char label) {
-  for (const auto& [name, bytes] : tiny_files(label)) folder.write(inside + "/" + name, bytes);
+  for (const auto& [name, bytes] : tiny_files(label)) folder.write((std::filesystem::path(inside) / name).string(), bytes);
 }
 
 /// Sets environment variables for one test case and puts them back; a value of nothing removes one.
@@ -73,7 +73,7 @@ DownloadOptions tiny_download(char label) {
 
 std::map<std::string, LoopbackServer::Page> pages(const std::string& prefix, const Files& files) {
   std::map<std::string, LoopbackServer::Page> all;
-  for (const auto& [name, bytes] : files) all[prefix + "/" + name] = {.body = bytes};
+  for (const auto& [name, bytes] : files) all[(std::filesystem::path(prefix) / name).string()] = {.body = bytes};
   return all;
 }
 

@@ -12,6 +12,7 @@ inline std::atomic<std::size_t> largest_allocation = 0;
 
 }  // namespace weft::oracle
 
+// NOLINTBEGIN(misc-definitions-in-headers): they belong to the one file that includes this.
 // Not inlined: g++ would take the pair new and free for a mistake.
 [[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   std::size_t seen = weft::oracle::largest_allocation;
@@ -26,3 +27,4 @@ inline std::atomic<std::size_t> largest_allocation = 0;
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+// NOLINTEND(misc-definitions-in-headers)
