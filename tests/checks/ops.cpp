@@ -245,6 +245,25 @@ TEST_CASE("row views give the bits of contiguous inputs") {
   });
 }
 
+TEST_CASE("a batch without columns passes, and gives parameters zero gradients") {
+  for (const Row& row : rows())
+    for (const Lanes lanes : {Lanes::one, Lanes::sixteen}) {
+      CAPTURE(row.declaration);
+      const std::vector<Tensor> inputs = inputs_of(row, sample_columns(0, lanes), Dtype::f64);
+      Tape tape;
+      tape.reset(1);
+      Vars vars;
+      for (const Tensor& input : inputs) vars.push_back(tape.leaf(input));
+      const Var y = row.op(tape, vars);
+      const Gradients gradients = tape.backward(sum(y));
+      if (y.columns()) CHECK(unpack_rows<double>(y.value()).empty());
+      else CHECK(unpack_rows<double>(y.value()) == Values{0});
+      for (std::size_t i = 0; i < vars.size(); ++i)
+        if (!row.inputs[i].tiled)
+          for (const double g : unpack_rows<double>(gradients.of(vars[i]))) CHECK(g == 0);
+    }
+}
+
 TEST_CASE("equal bits with 1, 2 and 7 threads") {
   const int before = threads();
   for (const Row& row : rows())
