@@ -24,6 +24,7 @@ struct GradcheckResult {
 /// Compares the tape's gradients of sum(weights ∘ f(inputs)) (weights random, so every output counts) with central
 /// differences in double. Inputs must be f64, plain or tiled; padding lanes must receive zero gradient.
 /// Call it away from kinks. Throws UsageError if an input is not f64.
-GradcheckResult gradcheck(const std::function<Var(Tape&, const std::vector<Var>&)>& f, const std::vector<Tensor>& inputs, GradcheckOptions options = {});
+GradcheckResult gradcheck(const std::function<Var(Tape&, const std::vector<Var>&)>& f, const std::vector<Tensor>& inputs,
+                          GradcheckOptions options = {});
 
 }  // namespace weft

@@ -10,9 +10,9 @@ namespace weft {
 
 /// A trained array: its value and gradient in the layout the kernels want, and how it looks to everybody else.
 struct Parameter {
-  std::string name;     ///< the scope path, "body/c1/weight"
-  Tensor value;         ///< plain, in kernel layout
-  Tensor grad;          ///< same layout; where backward leaves the gradient (a view of the store's arena)
+  std::string name;  ///< the scope path, "body/c1/weight"
+  Tensor value;      ///< plain, in kernel layout
+  Tensor grad;       ///< same layout; where backward leaves the gradient (a view of the store's arena)
   bool trainable = true;
   bool decay = true;    ///< weight decay applies (false for biases and norms)
   double lr_scale = 1;  ///< multiplies the learning rate

@@ -38,10 +38,8 @@ class Var {
 
 /// `x | layer`: a layer or op applied to a value.
 template <class Layer>
-  requires requires(const Layer& layer, Var x) { layer(x); }
-Var operator|(Var x, const Layer& layer) {
-  return layer(x);
-}
+requires requires(const Layer& layer, Var x) { layer(x); }
+Var operator|(Var x, const Layer& layer) { return layer(x); }
 inline Var operator|(Var x, Var (*op)(Var)) { return op(x); }
 
 }  // namespace weft

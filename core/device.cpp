@@ -16,7 +16,8 @@ Device Device::parse(std::string_view text) {
     const auto [end, status] = std::from_chars(text.data() + 5, text.data() + text.size(), device.index);
     if (text[4] != ':' || status != std::errc{} || end != text.data() + text.size() || device.index < 0) throw unknown;
   }
-  throw DeviceError({.op = "device", .what = cat("'", text, "' asked for, but this build has no CUDA kernels"), .hint = "use --device cpu"});
+  throw DeviceError(
+      {.op = "device", .what = cat("'", text, "' asked for, but this build has no CUDA kernels"), .hint = "use --device cpu"});
 }
 
 std::string Device::str() const { return kind == Kind::cpu ? "cpu" : cat("cuda:", index); }

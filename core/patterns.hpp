@@ -36,7 +36,8 @@ PatternPtr conv_transpose2d(Lattice in, int c_out, Conv2dOptions options = {}, i
 PatternPtr avg_pool2d(Lattice in, Pool2dOptions options = {});
 
 /// Each row from a rule: column indices of the scalars in row i, compiled into block x block blocks with masks where partly filled.
-PatternPtr from_rows(std::int64_t rows, std::int64_t cols, const std::function<std::vector<std::int32_t>(std::int64_t)>& row, int block = 64);
+PatternPtr from_rows(std::int64_t rows, std::int64_t cols, const std::function<std::vector<std::int32_t>(std::int64_t)>& row,
+                     int block = 64);
 /// The same from a row-major 0/1 mask of rows*cols.
 PatternPtr from_mask(std::int64_t rows, std::int64_t cols, const std::vector<std::uint8_t>& mask, int block = 64);
 

@@ -38,8 +38,6 @@ double Random::normal(std::uint64_t i) const {
   return radius * std::cos(2.0 * std::numbers::pi * uniform(2 * i + 1));
 }
 
-std::uint32_t Random::below(std::uint64_t i, std::uint32_t n) const {
-  return static_cast<std::uint32_t>(std::uint64_t{word(i)} * n >> 32);
-}
+std::uint32_t Random::below(std::uint64_t i, std::uint32_t n) const { return static_cast<std::uint32_t>(std::uint64_t{word(i)} * n >> 32); }
 
 }  // namespace weft

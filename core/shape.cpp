@@ -9,8 +9,7 @@ namespace weft {
 
 std::int64_t checked_product(std::int64_t a, std::int64_t b) {
   std::int64_t product = 0;
-  if (__builtin_mul_overflow(a, b, &product))
-    throw ShapeError({.op = "shape", .what = cat(a, " x ", b, " elements exceed 64 bits")});
+  if (__builtin_mul_overflow(a, b, &product)) throw ShapeError({.op = "shape", .what = cat(a, " x ", b, " elements exceed 64 bits")});
   return product;
 }
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
 #include <weft/core/value_layout.hpp>
@@ -18,14 +18,14 @@ using PatternPtr = std::shared_ptr<const SparsePattern>;
 
 /// What a builder states about a pattern; SparsePattern validates it once.
 struct PatternSpec {
-  std::int64_t rows = 0, cols = 0;  ///< of the whole matrix, in scalars
-  ValueLayout block;                ///< size and kind of every block; the last block row and column may be ragged
-  std::vector<std::int64_t> row_ptr;  ///< [grid_rows + 1]
-  std::vector<std::int32_t> col;      ///< block column of each stored block, any order within a row; duplicates accumulate
-  std::vector<std::int32_t> tie;      ///< parameter slot of each stored block; empty: block i owns slot i
-  std::int32_t slots = 0;             ///< number of slots; 0 with an empty tie: one per block
-  std::vector<std::int32_t> mask;     ///< per slot: index of its mask, or -1 for a full block; empty: all full
-  std::vector<std::uint64_t> mask_bits;  ///< masks of ceil(height*width/64) words each; bit m*width + k keeps entry (m, k)
+  std::int64_t rows = 0, cols = 0;             ///< of the whole matrix, in scalars
+  ValueLayout block;                           ///< size and kind of every block; the last block row and column may be ragged
+  std::vector<std::int64_t> row_ptr;           ///< [grid_rows + 1]
+  std::vector<std::int32_t> col;               ///< block column of each stored block, any order within a row; duplicates accumulate
+  std::vector<std::int32_t> tie;               ///< parameter slot of each stored block; empty: block i owns slot i
+  std::int32_t slots = 0;                      ///< number of slots; 0 with an empty tie: one per block
+  std::vector<std::int32_t> mask;              ///< per slot: index of its mask, or -1 for a full block; empty: all full
+  std::vector<std::uint64_t> mask_bits;        ///< masks of ceil(height*width/64) words each; bit m*width + k keeps entry (m, k)
   std::vector<std::int64_t> row_key, col_key;  ///< place of each block row / column on one lattice; empty: its index
   std::string name;                            ///< "conv2d 28x28x1 -> 28x28x16, k=3": for summaries and errors
 };
@@ -61,9 +61,9 @@ class SparsePattern {
 
   /// Stored blocks by block column, rows ascending.
   struct ColumnView {
-    std::vector<std::int64_t> ptr;    ///< [grid_cols + 1]
-    std::vector<std::int32_t> row;    ///< block row
-    std::vector<std::int32_t> slot;   ///< parameter slot
+    std::vector<std::int64_t> ptr;   ///< [grid_cols + 1]
+    std::vector<std::int32_t> row;   ///< block row
+    std::vector<std::int32_t> slot;  ///< parameter slot
   };
   const ColumnView& by_column() const;
 
@@ -103,8 +103,7 @@ class SparsePattern {
   template <class P>
   const P& plan(P (*make)(const SparsePattern&)) const {
     const void* found = plan_slot(
-        typeid(P).name(),
-        [&] { return std::shared_ptr<const void>(std::make_shared<const P>(make(*this))); },
+        typeid(P).name(), [&] { return std::shared_ptr<const void>(std::make_shared<const P>(make(*this))); },
         [](const void* p) { return static_cast<const P*>(p)->bytes(); });
     return *static_cast<const P*>(found);
   }

@@ -41,9 +41,7 @@ Tensor Tensor::plain_view(const Tensor& arena, std::int64_t first, Shape shape) 
 
 std::int64_t Tensor::element_count() const { return row_count() * (columns_ ? columns_->padded() : 1); }
 
-bool Tensor::is_contiguous() const {
-  return !columns_ || columns_->tiles() <= 1 || tile_stride_ == row_count() * columns_->lanes;
-}
+bool Tensor::is_contiguous() const { return !columns_ || columns_->tiles() <= 1 || tile_stride_ == row_count() * columns_->lanes; }
 
 void Tensor::require(Dtype asked) const {
   if (!defined()) throw UsageError({.op = "tensor", .what = "an undefined tensor has no data"});
@@ -62,7 +60,8 @@ Tensor Tensor::slice_rows(std::int64_t begin, std::int64_t end) const {
 
 Tensor Tensor::reshape_rows(Shape rows) const {
   if (rows.size() != row_count())
-    throw ShapeError({.op = "reshape", .what = cat(shape_.str(), " (", row_count(), " rows) cannot become ", rows.str(), " (", rows.size(), ")")});
+    throw ShapeError(
+        {.op = "reshape", .what = cat(shape_.str(), " (", row_count(), " rows) cannot become ", rows.str(), " (", rows.size(), ")")});
   Tensor view = *this;
   view.shape_ = rows;
   return view;
@@ -145,8 +144,8 @@ std::vector<T> unpack_rows(const Tensor& tensor) {
   return values;
 }
 
-#define WEFT_INSTANTIATE(T)                                                           \
-  template Tensor pack_samples<T>(const T*, Shape, ColumnsPtr, const Pool&);          \
+#define WEFT_INSTANTIATE(T)                                                            \
+  template Tensor pack_samples<T>(const T*, Shape, ColumnsPtr, const Pool&);           \
   template Tensor pack_rows<T>(const std::vector<T>&, Shape, ColumnsPtr, const Pool&); \
   template std::vector<T> unpack_rows<T>(const Tensor&);
 WEFT_INSTANTIATE(std::uint8_t)

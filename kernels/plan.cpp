@@ -29,10 +29,8 @@ RunPlan RunPlan::make(const SparsePattern& s) {
     for (std::int64_t e = row_ptr[r]; e < row_ptr[r + 1]; ++e) {
       const std::int32_t slot = s.slot(e), c = col[static_cast<std::size_t>(e)];
       const int width = s.width_of(c);
-      if (block.panels() == 1 && slot == next_slot && c == next_col)
-        plan.runs.back().length += width;
-      else
-        plan.runs.push_back({slot, c * block.width, width});
+      if (block.panels() == 1 && slot == next_slot && c == next_col) plan.runs.back().length += width;
+      else plan.runs.push_back({slot, c * block.width, width});
       next_slot = slot + 1;
       next_col = c + 1;
     }
@@ -53,9 +51,8 @@ bool shifted(const RunPlan& plan, std::int64_t a, std::int64_t b, std::int32_t& 
   const std::int64_t count = at(a + 1) - at(a);
   if (count == 0 || at(b + 1) - at(b) != count) return false;
   shift = at(b)->x_row - at(a)->x_row;
-  return std::equal(at(a), at(a + 1), at(b), [&](const Run& p, const Run& q) {
-    return p.slot == q.slot && p.length == q.length && q.x_row - p.x_row == shift;
-  });
+  return std::equal(at(a), at(a + 1), at(b),
+                    [&](const Run& p, const Run& q) { return p.slot == q.slot && p.length == q.length && q.x_row - p.x_row == shift; });
 }
 
 }  // namespace

@@ -11,24 +11,34 @@ namespace {
 
 void require_operand(const char* op, const SparsePattern& s, const char* what, const Tensor& t, std::int64_t rows, const Tensor& values) {
   if (!t.is_tiled() || t.row_count() != rows)
-    throw ShapeError({.op = op, .path = s.name(), .what = cat("S is ", s.rows(), " x ", s.cols(), ", ", what, " has ", t.row_count(), " rows, expected ", rows)});
+    throw ShapeError({.op = op,
+                      .path = s.name(),
+                      .what = cat("S is ", s.rows(), " x ", s.cols(), ", ", what, " has ", t.row_count(), " rows, expected ", rows)});
   if (t.dtype() != values.dtype() || (t.dtype() != Dtype::f32 && t.dtype() != Dtype::f64))
-    throw UsageError({.op = op, .path = s.name(), .what = cat(what, " is ", name_of(t.dtype()), ", the values are ", name_of(values.dtype()), "; both must be f32 or f64")});
+    throw UsageError(
+        {.op = op,
+         .path = s.name(),
+         .what = cat(what, " is ", name_of(t.dtype()), ", the values are ", name_of(values.dtype()), "; both must be f32 or f64")});
 }
 
 void require_values(const char* op, const SparsePattern& s, const Tensor& values) {
   if (values.is_tiled() || values.row_count() != s.values_size())
-    throw ShapeError({.op = op, .path = s.name(), .what = cat("the pattern stores ", s.values_size(), " values, got ", values.row_count())});
+    throw ShapeError(
+        {.op = op, .path = s.name(), .what = cat("the pattern stores ", s.values_size(), " values, got ", values.row_count())});
 }
 
 void require_bias(const char* op, const SparsePattern& s, const Tensor& bias) {
   if (bias.defined() && (bias.row_count() == 0 || s.rows() % bias.row_count() != 0))
-    throw ShapeError({.op = op, .path = s.name(), .what = cat("bias has ", bias.row_count(), " entries, which do not divide the ", s.rows(), " rows")});
+    throw ShapeError(
+        {.op = op, .path = s.name(), .what = cat("bias has ", bias.row_count(), " entries, which do not divide the ", s.rows(), " rows")});
 }
 
 void require_same_columns(const char* op, const SparsePattern& s, const Tensor& a, const Tensor& b) {
   if (!(*a.columns() == *b.columns()))
-    throw ShapeError({.op = op, .path = s.name(), .what = cat("columns differ: ", a.columns()->count, " in ", a.columns()->lanes, " lanes and ", b.columns()->count, " in ", b.columns()->lanes)});
+    throw ShapeError({.op = op,
+                      .path = s.name(),
+                      .what = cat("columns differ: ", a.columns()->count, " in ", a.columns()->lanes, " lanes and ", b.columns()->count,
+                                  " in ", b.columns()->lanes)});
 }
 
 /// The first row that applies; with a log sink, says which and why.
@@ -37,8 +47,8 @@ const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const Spars
   for (const KernelRow<Call>& row : rows)
     if (row.applies(s, lanes)) {
       if (log_wanted())
-        log(cat(entry, " ", row.name, " (", isa_name(), "): ", s.name(), ", blocks ", s.block().height, "x", s.block().width, ", ", s.blocks(),
-                " stored, ", lanes, lanes == 1 ? " lane" : " lanes"));
+        log(cat(entry, " ", row.name, " (", isa_name(), "): ", s.name(), ", blocks ", s.block().height, "x", s.block().width, ", ",
+                s.blocks(), " stored, ", lanes, lanes == 1 ? " lane" : " lanes"));
       return row;
     }
   throw UsageError({.op = entry, .path = s.name(), .what = "no kernel row applies"});

@@ -88,16 +88,16 @@ class Chain : public Pending {
     PatternPtr pattern;
     Var values, bias, x;
     Shape rows;
-    bool fused = false;                     ///< some chain has run it
+    bool fused = false;                                ///< some chain has run it
     std::array<std::int32_t, 3> inner = {-1, -1, -1};  ///< that chain's inner values: product, sum, mapped
   };
   enum Stage { product, sum, mapped, windowed };
 
   std::shared_ptr<Product> head;
   Stage stage = product;
-  Var base;                                      ///< the value this one extends
+  Var base;                                          ///< the value this one extends
   std::array<std::int32_t, 3> inner = {-1, -1, -1};  ///< nodes of the values before this one, by stage
-  std::vector<Var> before;                       ///< the same as Vars
+  std::vector<Var> before;                           ///< the same as Vars
   Var residual;
   MapCall map;
   MaxWindow window;
@@ -120,9 +120,7 @@ class Chain : public Pending {
   }
 
  private:
-  bool is_inner(std::int32_t node) const {
-    return node == head->inner[0] || node == head->inner[1] || node == head->inner[2];
-  }
+  bool is_inner(std::int32_t node) const { return node == head->inner[0] || node == head->inner[1] || node == head->inner[2]; }
 
   /// True if this chain is the only reader of its inner values. One lane has no fused kernels.
   bool fuses(Tape& tape) const {
@@ -162,8 +160,8 @@ class Chain : public Pending {
 
   void run_fused(Tape& tape, std::int32_t node);
 
-  static Tensor inner_gradient(const Product& p, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& dy,
-                               const std::array<Tensor, 3>& arrived, GradSink& grads, const Pool& pool);
+  static Tensor inner_gradient(const Product& p, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e,
+                               const Tensor& dy, const std::array<Tensor, 3>& arrived, GradSink& grads, const Pool& pool);
 };
 
 std::string op_name(const Chain& c) {
@@ -183,8 +181,8 @@ Tensor sum_of(const Tensor& a, const Tensor& b, const Pool& pool) {
 }
 
 /// The gradient of the product (with residual) when inner values of the chain had readers of their own: the chain step by step.
-Tensor Chain::inner_gradient(const Product& p, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& dy,
-                             const std::array<Tensor, 3>& arrived, GradSink& grads, const Pool& pool) {
+Tensor Chain::inner_gradient(const Product& p, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e,
+                             const Tensor& dy, const std::array<Tensor, 3>& arrived, GradSink& grads, const Pool& pool) {
   const auto fresh = [&] { return Tensor::tiled(x.dtype(), p.rows, x.columns(), pool); };
   Tensor d = dy;
   if (e.window && dy.defined()) {
@@ -258,10 +256,15 @@ void Chain::run_fused(Tape& tape, std::int32_t node) {
 std::shared_ptr<Chain> chain_of(Var x) { return std::dynamic_pointer_cast<Chain>(x.tape().pending(x)); }
 
 void require_equal(const char* op, Var a, Var b) {
-  const auto columns = [](Var v) { return v.columns() ? cat(v.columns()->count, " columns in ", v.columns()->lanes, " lanes") : std::string("no columns"); };
+  const auto columns = [](Var v) {
+    return v.columns() ? cat(v.columns()->count, " columns in ", v.columns()->lanes, " lanes") : std::string("no columns");
+  };
   const bool same_columns = a.columns() == b.columns() || (a.columns() && b.columns() && *a.columns() == *b.columns());
   if (!(a.rows() == b.rows()) || !same_columns || a.dtype() != b.dtype())
-    throw ShapeError({.op = op, .path = a.tape().path(), .what = cat("left is ", a.rows().str(), " ", name_of(a.dtype()), ", ", columns(a), "; right is ", b.rows().str(), " ", name_of(b.dtype()), ", ", columns(b))});
+    throw ShapeError({.op = op,
+                      .path = a.tape().path(),
+                      .what = cat("left is ", a.rows().str(), " ", name_of(a.dtype()), ", ", columns(a), "; right is ", b.rows().str(), " ",
+                                  name_of(b.dtype()), ", ", columns(b))});
 }
 
 Var extend_by_residual(const Chain& chain, Var from, Var residual) {
@@ -275,10 +278,15 @@ Var extend_by_residual(const Chain& chain, Var from, Var residual) {
 Var spmm(const PatternPtr& pattern, Var values, Var bias, Var x, Shape out) {
   Tape& tape = x.tape();
   if (x.rows().size() != pattern->cols() || !x.columns())
-    throw ShapeError({.op = "spmm", .path = tape.path(), .what = cat("S is ", pattern->rows(), " x ", pattern->cols(), " (", pattern->name(), "), X has ", x.rows().size(), " rows (", x.rows().str(), ")"),
+    throw ShapeError({.op = "spmm",
+                      .path = tape.path(),
+                      .what = cat("S is ", pattern->rows(), " x ", pattern->cols(), " (", pattern->name(), "), X has ", x.rows().size(),
+                                  " rows (", x.rows().str(), ")"),
                       .hint = "give the layer an input of the size it was built with"});
   if (out.size() != pattern->rows())
-    throw ShapeError({.op = "spmm", .path = tape.path(), .what = cat("S has ", pattern->rows(), " rows (", pattern->name(), "), the output was declared ", out.str())});
+    throw ShapeError({.op = "spmm",
+                      .path = tape.path(),
+                      .what = cat("S has ", pattern->rows(), " rows (", pattern->name(), "), the output was declared ", out.str())});
   auto chain = std::make_shared<Chain>();
   chain->head = std::make_shared<Chain::Product>();
   chain->head->pattern = pattern;

@@ -66,15 +66,19 @@ struct OneLaneForward {
       }
       for (int first = 0; first < count; first += kMost) {
         const int here = std::min(kMost, count - first);
-        const auto make = [&](int p) { return PositionRuns<T>{begin, end, values, x + (first + p) * x_stride, block.slot_size(), x_stride}; };
-        TileRows<T, 1, kDynamicStride>(here, make, 1, block.panel_stride(panel), 0, start, Target<T>{result, 16, 0});
-        for (int p = 0; p < here; ++p) std::memcpy(y + (first + p) * y_stride + m, result + p * 16, static_cast<std::size_t>(rows) * sizeof(T));
+        const auto make = [&](int p) {
+          return PositionRuns<T>{begin, end, values, x + (first + p) * x_stride, block.slot_size(), x_stride};
+        };
+        TileRows<T, 1, kDynamicStride, 16>(here, make, 1, block.panel_stride(panel), 0, start, Target<T>{result, 0});
+        for (int p = 0; p < here; ++p)
+          std::memcpy(y + (first + p) * y_stride + m, result + p * 16, static_cast<std::size_t>(rows) * sizeof(T));
       }
     }
   }
 
   void run() const {
     const auto work = static_cast<std::int64_t>(groups.groups.size());
+    if (work == 0) return;
     const std::int64_t x_tile = call.x.tile_stride(), y_tile = call.y.tile_stride();
     const bool one_bias = !call.bias.defined() || block.height % call.bias.row_count() == 0;  // every block row of a group adds the same
     parallel_for(work, [&](std::int64_t g) {
@@ -86,7 +90,8 @@ struct OneLaneForward {
           positions(group.first + i, static_cast<int>(samples), x_tile, y_tile, x, y + std::int64_t{i} * block.height);
         return;
       }
-      for (std::int64_t n = 0; n < samples; ++n) positions(group.first, group.count, group.x_shift, block.height, x + n * x_tile, y + n * y_tile);
+      for (std::int64_t n = 0; n < samples; ++n)
+        positions(group.first, group.count, group.x_shift, block.height, x + n * x_tile, y + n * y_tile);
     });
   }
 };

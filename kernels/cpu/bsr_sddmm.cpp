@@ -26,11 +26,11 @@ struct LaneRuns {
   const T* x;
   const T* dy;
   std::int64_t x_tile, dy_tile;
-  std::int64_t tiles;
+  std::int64_t tiles, lanes;  ///< 16, but not known when compiled: an unrolled lane loop spills
 
   HWY_INLINE bool next(Run<T>& run) {
     if (tiles-- == 0) return false;
-    run = {x, dy, 16, 16};
+    run = {x, dy, lanes, 16};
     x += x_tile;
     dy += dy_tile;
     return true;
@@ -52,7 +52,7 @@ HWY_NOINLINE void GatherTile(const T* const* x_rows, std::int64_t x_tile, const 
   }
   for (; tiles > 0; --tiles, dy += dy_tile) {
     const T* HWY_RESTRICT b = dy;
-    for (int lane = 0; lane < 16; ++lane, b += stride) {
+    WEFT_NO_UNROLL for (int lane = 0; lane < 16; ++lane, b += stride) {
       V values[kV];
       WEFT_UNROLL for (int v = 0; v < kV; ++v) values[v] = hn::LoadU(d, b + v * kLanes);
       WEFT_UNROLL for (int r = 0; r < MR; ++r) {
@@ -62,9 +62,7 @@ HWY_NOINLINE void GatherTile(const T* const* x_rows, std::int64_t x_tile, const 
     }
     WEFT_UNROLL for (int r = 0; r < MR; ++r) x[r] += x_tile;
   }
-  WEFT_UNROLL for (int r = 0; r < MR; ++r) {
-    WEFT_UNROLL for (int v = 0; v < kV; ++v) hn::StoreU(acc[r * kV + v], d, c[r] + v * kLanes);
-  }
+  WEFT_UNROLL for (int r = 0; r < MR; ++r) { WEFT_UNROLL for (int v = 0; v < kV; ++v) hn::StoreU(acc[r * kV + v], d, c[r] + v * kLanes); }
 }
 
 /// Rows of X and of dθ for GatherTile.
@@ -78,8 +76,16 @@ template <class T>
 class WeightGradient {
  public:
   explicit WeightGradient(const SddmmCall& call)
-      : s_(call.s), block_(call.s.block()), plan_(call.s.plan<RunPlan>(RunPlan::make)), x_(call.x.data<T>()), dy_(call.dy.data<T>()),
-        x_tile_(call.x.tile_stride()), dy_tile_(call.dy.tile_stride()), tiles_(call.x.columns()->tiles()), parts_(call) {}
+      : s_(call.s),
+        block_(call.s.block()),
+        plan_(call.s.plan<RunPlan>(RunPlan::make)),
+        x_(call.x.data<T>()),
+        dy_(call.dy.data<T>()),
+        x_tile_(call.x.tile_stride()),
+        dy_tile_(call.dy.tile_stride()),
+        tiles_(call.x.columns()->tiles()),
+        lanes_(call.x.columns()->lanes),
+        parts_(call) {}
 
   void run(T* values) {
     parallel_for(parts_.count(), [this](std::int64_t part) {
@@ -108,7 +114,8 @@ class WeightGradient {
         for (int m = 0; m < stride; m += 16)
           TransposeRows(dy_ + (tile + t) * dy_tile_ + (r * block_.height + p * ValueLayout::kPanelRows + m) * 16,
                         std::clamp(rows - m, 0, 16), dy_t.data() + t * 16 * stride + m, stride);
-      if (parts_.bias(part) != nullptr) add_bias(r * block_.height + p * ValueLayout::kPanelRows, rows, stride, tiles, dy_t.data(), parts_.bias(part));
+      if (parts_.bias(part) != nullptr)
+        add_bias(r * block_.height + p * ValueLayout::kPanelRows, rows, stride, tiles, dy_t.data(), parts_.bias(part));
       panel_products(r, p, tile, tiles, from_zero, dy_t.data(), parts_.values(part), gather);
     }
   }
@@ -126,30 +133,36 @@ class WeightGradient {
     for (int m = 0; m < rows; ++m) bias[(row + m) % parts_.bias_size()] += sums[m];
   }
 
-  void panel_products(std::int64_t r, int p, std::int64_t tile, std::int64_t tiles, bool from_zero, const T* dy_t, T* values, GatherRows<T>& gather) {
+  void panel_products(std::int64_t r, int p, std::int64_t tile, std::int64_t tiles, bool from_zero, const T* dy_t, T* values,
+                      GatherRows<T>& gather) {
     const int stride = block_.panel_stride(p);
     const RunPlan::Run* begin = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r)];
     const RunPlan::Run* end = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r) + 1];
-    if (begin != end && begin->length < kFewRows && !plan_.repeats) return gathered(begin, end, p, tile, tiles, from_zero, dy_t, values, gather);
+    if (begin != end && begin->length < kFewRows && !plan_.repeats)
+      return gathered(begin, end, p, tile, tiles, from_zero, dy_t, values, gather);
     const Start<T> start{from_zero ? Start<T>::From::zero : Start<T>::From::c, nullptr};
     for (const RunPlan::Run* run = begin; run != end; ++run) {
       const T* x = x_ + tile * x_tile_ + std::int64_t{run->x_row} * 16;
       T* out = values + run->slot * block_.slot_size() + block_.panel_offset(p);
       const auto make_at = [&](int m) {
-        return [this, x, dy_t, m, stride, tiles](int k) { return LaneRuns<T>{x + k * 16, dy_t + m, x_tile_, std::int64_t{16} * stride, tiles}; };
+        return [this, x, dy_t, m, stride, tiles](int k) {
+          return LaneRuns<T>{x + k * 16, dy_t + m, x_tile_, std::int64_t{16} * stride, tiles, lanes_};
+        };
       };
       if constexpr (kMaxTiles<T> >= 2) {
         if (stride == 32) {
-          TileRows<T, 2, 16>(run->length, make_at(0), 1, stride, 16, start, Target<T>{out, stride, 16});
+          TileRows<T, 2, 16, 32>(run->length, make_at(0), 1, stride, 16, start, Target<T>{out, 16});
           continue;
         }
       }
-      for (int m = 0; m < stride; m += 16) TileRows<T, 1, 16>(run->length, make_at(m), 1, stride, 16, start, Target<T>{out + m, stride, 16});
+      if (stride == 16) TileRows<T, 1, 16, 16>(run->length, make_at(0), 1, stride, 16, start, Target<T>{out, 16});
+      else
+        for (int m = 0; m < 32; m += 16) TileRows<T, 1, 16, 32>(run->length, make_at(m), 1, stride, 16, start, Target<T>{out + m, 16});
     }
   }
 
-  void gathered(const RunPlan::Run* begin, const RunPlan::Run* end, int p, std::int64_t tile, std::int64_t tiles, bool from_zero, const T* dy_t,
-                T* values, GatherRows<T>& gather) const {
+  void gathered(const RunPlan::Run* begin, const RunPlan::Run* end, int p, std::int64_t tile, std::int64_t tiles, bool from_zero,
+                const T* dy_t, T* values, GatherRows<T>& gather) const {
     const int stride = block_.panel_stride(p);
     for (int m = 0; m < stride; m += 16) {
       gather.x.clear();
@@ -164,7 +177,8 @@ class WeightGradient {
         constexpr int kRows = decltype(rows)::value;
         if constexpr (kRows * kVectors<T> <= (kVectors<T> == 1 ? 24 : 12))
           for (; gather.x.size() - at >= kRows; at += kRows)
-            GatherTile<T, kRows>(gather.x.data() + at, x_tile_, dy_t + m, std::int64_t{16} * stride, stride, tiles, from_zero, gather.c.data() + at);
+            GatherTile<T, kRows>(gather.x.data() + at, x_tile_, dy_t + m, std::int64_t{16} * stride, stride, tiles, from_zero,
+                                 gather.c.data() + at);
       };
       take(std::integral_constant<int, 9>());
       take(std::integral_constant<int, 4>());
@@ -178,7 +192,7 @@ class WeightGradient {
   const RunPlan& plan_;
   const T* x_;
   const T* dy_;
-  std::int64_t x_tile_, dy_tile_, tiles_;
+  std::int64_t x_tile_, dy_tile_, tiles_, lanes_;
   WeightParts<T> parts_;
 };
 

@@ -42,8 +42,15 @@ struct ForwardRuns {
 template <class T>
 struct Forward {
   explicit Forward(const SpmmCall& c)
-      : call(c), s(c.s), block(c.s.block()), plan(c.s.plan<RunPlan>(RunPlan::make)), values(c.values.data<T>()), x(c.x.data<T>()),
-        y(c.y.data<T>()), x_tile(c.x.tile_stride()), y_tile(c.y.tile_stride()) {
+      : call(c),
+        s(c.s),
+        block(c.s.block()),
+        plan(c.s.plan<RunPlan>(RunPlan::make)),
+        values(c.values.data<T>()),
+        x(c.x.data<T>()),
+        y(c.y.data<T>()),
+        x_tile(c.x.tile_stride()),
+        y_tile(c.y.tile_stride()) {
     if (c.bias.defined()) {
       bias = c.bias.data<T>();
       bias_length = c.bias.row_count();
@@ -76,7 +83,7 @@ struct Forward {
       Start<T> start;
       if (bias != nullptr) start = {Start<T>::From::row_bias, bias_rows(r * block.height + first, rows, gathered)};
       const auto make = [&](int m) { return ForwardRuns<T>{begin, end, panel + m, x_first, block.slot_size()}; };
-      TileRows<T, NT, 1>(rows, make, block.panel_stride(p), 16, x_tile, start, Target<T>{out + std::int64_t{first} * 16, 16, out_tile});
+      TileRows<T, NT, 1, 16>(rows, make, block.panel_stride(p), 16, x_tile, start, Target<T>{out + std::int64_t{first} * 16, out_tile});
     }
   }
 

@@ -64,11 +64,12 @@ struct Transposed {
       const auto at = static_cast<std::size_t>(c);
       const auto first = static_cast<std::size_t>(view.ptr[at]), last = static_cast<std::size_t>(view.ptr[at + 1]);
       const auto make = [&](int k) {
-        return ColumnRuns<T>{&call.s, view.row.data() + first, view.slot.data() + first, view.row.data() + last, values,
-                             dy + tile * dy_tile, k, block.slot_size()};
+        return ColumnRuns<T>{
+            &call.s, view.row.data() + first, view.slot.data() + first, view.row.data() + last, values, dy + tile * dy_tile,
+            k,       block.slot_size()};
       };
       T* out = dx + tile * dx_tile + c * block.width * 16;
-      TileRows<T, NT, RS>(call.s.width_of(c), make, 1, 16, dy_tile, Start<T>{}, Target<T>{out, 16, dx_tile});
+      TileRows<T, NT, RS, 16>(call.s.width_of(c), make, 1, 16, dy_tile, Start<T>{}, Target<T>{out, dx_tile});
     }
   }
 

@@ -9,8 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/cpu/lane_sums.hpp>
+#include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
 
 HWY_BEFORE_NAMESPACE();
@@ -28,7 +28,8 @@ struct ScalarView {
 };
 
 template <class T, int NT>
-HWY_NOINLINE void ScalarRows(const ScalarView<T>& view, const T* x, std::int64_t x_tile, T* y, std::int64_t y_tile, std::int64_t begin, std::int64_t end) {
+HWY_NOINLINE void ScalarRows(const ScalarView<T>& view, const T* x, std::int64_t x_tile, T* y, std::int64_t y_tile, std::int64_t begin,
+                             std::int64_t end) {
   const TileTag<T> d;
   using V = hn::Vec<TileTag<T>>;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(d)), kV = kVectors<T>, kNV = NT * kV;
@@ -89,7 +90,8 @@ void CsrForward(const SpmmCall& call) {
 template <class T>
 void CsrTransposed(const SpmmTCall& call) {
   const auto& view = call.s.by_column();
-  ScalarProduct<T>({view.ptr.data(), view.row.data(), view.slot.data(), call.values.data<T>(), nullptr, 1}, call.s.cols(), call.dy, call.dx);
+  ScalarProduct<T>({view.ptr.data(), view.row.data(), view.slot.data(), call.values.data<T>(), nullptr, 1}, call.s.cols(), call.dy,
+                   call.dx);
 }
 
 /// dvalues[slot] = Σ over its entries and all lanes of dy·x: 16 lane sums over entries and tiles, then one fixed tree.

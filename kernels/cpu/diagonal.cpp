@@ -9,8 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/cpu/lane_sums.hpp>
+#include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
 
 HWY_BEFORE_NAMESPACE();
@@ -62,7 +62,8 @@ void DiagonalProduct(const SparsePattern& s, const std::int64_t* ptr, const std:
       for (std::int64_t e = ptr[r]; e < ptr[r + 1]; ++e) {
         const std::int64_t other = std::int64_t{index[e]} * block.height;
         const int shared = static_cast<int>(std::min<std::int64_t>(height, x.row_count() - other));  // ragged edges
-        AddBlock(block, values.data<T>() + slot_of(e) * block.slot_size(), shared, lanes, x.data<T>() + t * x.tile_stride() + other * lanes, out);
+        AddBlock(block, values.data<T>() + slot_of(e) * block.slot_size(), shared, lanes, x.data<T>() + t * x.tile_stride() + other * lanes,
+                 out);
       }
     }
   });
@@ -71,15 +72,17 @@ void DiagonalProduct(const SparsePattern& s, const std::int64_t* ptr, const std:
 template <class T>
 void DiagonalForward(const SpmmCall& call) {
   const auto& spec = call.s.spec();
-  DiagonalProduct<T>(call.s, spec.row_ptr.data(), spec.col.data(), [&](std::int64_t e) { return call.s.slot(e); }, call.values, call.bias,
-                     call.s.grid_rows(), call.s.rows(), call.x, call.y);
+  DiagonalProduct<T>(
+      call.s, spec.row_ptr.data(), spec.col.data(), [&](std::int64_t e) { return call.s.slot(e); }, call.values, call.bias,
+      call.s.grid_rows(), call.s.rows(), call.x, call.y);
 }
 
 template <class T>
 void DiagonalTransposed(const SpmmTCall& call) {
   const auto& view = call.s.by_column();
-  DiagonalProduct<T>(call.s, view.ptr.data(), view.row.data(), [&](std::int64_t e) { return view.slot[static_cast<std::size_t>(e)]; },
-                     call.values, Tensor(), call.s.grid_cols(), call.s.cols(), call.dy, call.dx);
+  DiagonalProduct<T>(
+      call.s, view.ptr.data(), view.row.data(), [&](std::int64_t e) { return view.slot[static_cast<std::size_t>(e)]; }, call.values,
+      Tensor(), call.s.grid_cols(), call.s.cols(), call.dy, call.dx);
 }
 
 template <class T>

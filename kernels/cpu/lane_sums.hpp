@@ -15,7 +15,8 @@ void bias_gradient(const SddmmCall& call) {
     T lane_sums[16] = {};
     for (std::int64_t tile = 0; tile < call.dy.columns()->tiles(); ++tile)
       for (std::int64_t row = i; row < rows; row += length)
-        for (std::int64_t lane = 0; lane < lanes; ++lane) lane_sums[lane] += call.dy.data<T>()[tile * call.dy.tile_stride() + row * lanes + lane];
+        for (std::int64_t lane = 0; lane < lanes; ++lane)
+          lane_sums[lane] += call.dy.data<T>()[tile * call.dy.tile_stride() + row * lanes + lane];
     call.dbias.data<T>()[i] = sum_of_16(lane_sums);
   }
 }

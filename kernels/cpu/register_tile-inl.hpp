@@ -16,21 +16,13 @@
 #include <hwy/highway.h>
 
 #include <weft/core/parallel.hpp>
-#include <weft/kernels/plan.hpp>
+#include <weft/kernels/cpu/unroll.hpp>
 
 #if defined(WEFT_KERNELS_CPU_REGISTER_TILE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_KERNELS_CPU_REGISTER_TILE_INL
 #undef WEFT_KERNELS_CPU_REGISTER_TILE_INL
 #else
 #define WEFT_KERNELS_CPU_REGISTER_TILE_INL
-#endif
-
-#ifndef WEFT_UNROLL
-#ifdef __clang__
-#define WEFT_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define WEFT_UNROLL _Pragma("GCC unroll 64")
-#endif
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -64,17 +56,18 @@ struct Start {
   const T* bias = nullptr;  ///< row_bias: one scalar a row; lane_bias: 16 values a vector
 };
 
-/// Where a tile's results go: row r, vector t at c + r·row + t·tile.
+/// Where a tile's results go: row r, vector t at c + r·CR + t·tile, with the row stride CR known when compiled (16 or 32), so that the
+/// addresses are displacements and a short run pays no prologue.
 template <class T>
 struct Target {
   T* c;
-  std::int64_t row, tile;
+  std::int64_t tile;
 };
 
 constexpr int kDynamicStride = 0;
 
-/// One register tile. `Runs` has `bool next(Run<T>&)`. RS: row stride of a, or kDynamicStride.
-template <class T, int MR, int NT, int RS, class Runs>
+/// One register tile. `Runs` has `bool next(Run<T>&)`. RS: row stride of a, or kDynamicStride. CR: row stride of C.
+template <class T, int MR, int NT, int RS, int CR, class Runs>
 HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start, Target<T> target) {
   const TileTag<T> d;
   using V = hn::Vec<TileTag<T>>;
@@ -83,12 +76,10 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
   V acc[MR * kNV];
   if (start.from == From::c) {
     WEFT_UNROLL for (int r = 0; r < MR; ++r) {
-      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, target.c + r * target.row + v / kV * target.tile + v % kV * kLanes);
+      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, target.c + r * CR + v / kV * target.tile + v % kV * kLanes);
     }
   } else if (start.from == From::row_bias) {
-    WEFT_UNROLL for (int r = 0; r < MR; ++r) {
-      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::Set(d, start.bias[r]);
-    }
+    WEFT_UNROLL for (int r = 0; r < MR; ++r) { WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::Set(d, start.bias[r]); }
   } else if (start.from == From::lane_bias) {
     WEFT_UNROLL for (int r = 0; r < MR; ++r) {
       WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, start.bias + v * kLanes);
@@ -101,7 +92,7 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
     const T* HWY_RESTRICT a = run.a;
     const T* HWY_RESTRICT b = run.b;
     const std::int64_t rs = RS == kDynamicStride ? run.row_stride : RS;
-    for (std::int64_t k = 0; k < run.length; ++k) {
+    WEFT_NO_UNROLL for (std::int64_t k = 0; k < run.length; ++k) {
       V x[kNV];
       WEFT_UNROLL for (int v = 0; v < kNV; ++v) x[v] = hn::LoadU(d, b + v / kV * b_tile + v % kV * kLanes);
       WEFT_UNROLL for (int r = 0; r < MR; ++r) {
@@ -113,32 +104,37 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
     }
   }
   WEFT_UNROLL for (int r = 0; r < MR; ++r) {
-    WEFT_UNROLL for (int v = 0; v < kNV; ++v) hn::StoreU(acc[r * kNV + v], d, target.c + r * target.row + v / kV * target.tile + v % kV * kLanes);
+    WEFT_UNROLL for (int v = 0; v < kNV; ++v) hn::StoreU(acc[r * kNV + v], d, target.c + r * CR + v / kV * target.tile + v % kV * kLanes);
   }
 }
 
 /// Covers `rows` rows by register tiles of at most kMaxRows, 16 or 8 first, then 4, 2, 1. `make(r)` gives the runs for rows from r on.
-template <class T, int NT, int RS, class MakeRuns>
-HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start, Target<T> target) {
+template <class T, int NT, int RS, int CR, class MakeRuns>
+HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start,
+                         Target<T> target) {
   constexpr int kMost = kMaxRows<T, NT>;
   int r = 0;
   const auto advance = [&](int by) {
     r += by;
-    target.c += by * target.row;
+    target.c += by * CR;
     if (start.from == Start<T>::From::row_bias) start.bias += by;
   };
-#define WEFT_TILE(MR)                                                                                \
-  if constexpr (MR <= kMost) {                                                                       \
-    while (rows - r >= MR) {                                                                         \
-      RegisterTile<T, MR, NT, RS>(make(r), a_step, b_step, b_tile, start, target);                   \
-      advance(MR);                                                                                   \
-    }                                                                                                \
+#define WEFT_TILE(MR)                                                                  \
+  if constexpr (MR <= kMost) {                                                         \
+    while (rows - r >= MR) {                                                           \
+      RegisterTile<T, MR, NT, RS, CR>(make(r), a_step, b_step, b_tile, start, target); \
+      advance(MR);                                                                     \
+    }                                                                                  \
   }
   WEFT_TILE(16)
   WEFT_TILE(8)
-  if constexpr (kMost < 8) { WEFT_TILE(6) }
+  if constexpr (kMost < 8) {
+    WEFT_TILE(6)
+  }
   WEFT_TILE(4)
-  if constexpr (kMost < 4) { WEFT_TILE(3) }
+  if constexpr (kMost < 4) {
+    WEFT_TILE(3)
+  }
   WEFT_TILE(2)
   WEFT_TILE(1)
 #undef WEFT_TILE
@@ -163,7 +159,8 @@ void over_rows_and_tiles(std::int64_t units, const std::vector<std::int64_t>* co
   const std::int64_t parts = by_units ? std::min(units, team) : 1;
   std::vector<std::int64_t> bounds(static_cast<std::size_t>(parts) + 1);
   if (cost != nullptr) bounds = balanced_ranges(*cost, parts);
-  else for (std::int64_t p = 0; p <= parts; ++p) bounds[static_cast<std::size_t>(p)] = units * p / parts;
+  else
+    for (std::int64_t p = 0; p <= parts; ++p) bounds[static_cast<std::size_t>(p)] = units * p / parts;
   const std::int64_t slices = by_units ? 1 : team;  // of the tiles
   parallel_for(parts * slices, [&](std::int64_t item) {
     const auto p = static_cast<std::size_t>(item / slices);

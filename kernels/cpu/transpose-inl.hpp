@@ -11,14 +11,6 @@
 #define WEFT_KERNELS_CPU_TRANSPOSE_INL
 #endif
 
-#ifndef WEFT_UNROLL
-#ifdef __clang__
-#define WEFT_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define WEFT_UNROLL _Pragma("GCC unroll 64")
-#endif
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace weft::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;

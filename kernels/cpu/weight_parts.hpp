@@ -17,8 +17,7 @@ namespace weft::kernels {
 template <class T>
 class WeightParts {
  public:
-  explicit WeightParts(const SddmmCall& call)
-      : values_(call.dvalues.data<T>()), size_(call.s.values_size()), tied_(call.s.tied()) {
+  explicit WeightParts(const SddmmCall& call) : values_(call.dvalues.data<T>()), size_(call.s.values_size()), tied_(call.s.tied()) {
     const SparsePattern& s = call.s;
     const std::int64_t reuse = tied_ ? std::max<std::int64_t>(1, s.blocks() / std::max(1, s.slots())) : s.grid_rows();
     count_ = std::max<std::int64_t>(1, std::min({kMost, s.grid_rows(), reuse}));

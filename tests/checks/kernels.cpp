@@ -54,7 +54,8 @@ Tensor with_zero_padding(Tensor t) {
     const Columns& c = *t.columns();
     for (std::int64_t tile = 0; tile < c.tiles(); ++tile)
       for (std::int64_t row = 0; row < t.row_count(); ++row)
-        for (int lane = c.valid_lanes(tile); lane < c.lanes; ++lane) t.data<decltype(zero)>()[tile * t.tile_stride() + row * c.lanes + lane] = 0;
+        for (int lane = c.valid_lanes(tile); lane < c.lanes; ++lane)
+          t.data<decltype(zero)>()[tile * t.tile_stride() + row * c.lanes + lane] = 0;
   });
   return t;
 }
@@ -101,9 +102,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
   return std::memcmp(a.bytes(), b.bytes(), static_cast<std::size_t>(a.element_count()) * size_of(a.dtype())) == 0;
 }
 
-double longest_row(const SparsePattern& s) {
-  return static_cast<double>(s.cols() < 4000 ? s.cols() : 4000);
-}
+double longest_row(const SparsePattern& s) { return static_cast<double>(s.cols() < 4000 ? s.cols() : 4000); }
 
 Tensor run_spmm(const kernels::KernelRow<kernels::SpmmCall>& row, const Operands& o) {
   const Tensor y = poisoned(Tensor::tiled(o.dtype, {o.s->rows()}, o.columns));
@@ -174,7 +173,8 @@ void check_weights(const Operands& o) {
     bias[at] += o.dy64[i];
     bias_magnitude[at] += std::abs(o.dy64[i]);
   }
-  const double terms = static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(1, o.s->blocks())) / std::max(1, o.s->slots()) + 1;
+  const double terms =
+      static_cast<double>(n) * static_cast<double>(std::max<std::int64_t>(1, o.s->blocks())) / std::max(1, o.s->slots()) + 1;
   for (const auto& row : kernels::sddmm_rows()) {
     if (!row.applies(*o.s, o.columns->lanes)) continue;
     INFO(std::string(row.name));

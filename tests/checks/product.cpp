@@ -62,36 +62,45 @@ std::vector<Case> cases() {
       {"bias, residual, gelu", [](const Net& n, const Parts& p, Force f) { return step(gelu(step(conv(n, p, f) + p.other, f)), f); },
        "spmm+residual+gelu"},
       {"residual on the left", [](const Net& n, const Parts& p, Force f) { return step(p.other + conv(n, p, f), f); }, "spmm+residual"},
-      {"max pooling, odd lattice",
-       [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(conv(n, p, f), n.out, 2, 2, 0), f); }, "spmm+max"},
+      {"max pooling, odd lattice", [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(conv(n, p, f), n.out, 2, 2, 0), f); },
+       "spmm+max"},
       {"relu and max pooling, odd lattice",
        [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(step(relu(conv(n, p, f)), f), n.out, 2, 2, 0), f); },
        "spmm+relu+max"},
-      {"3x3 windows", [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(step(relu(conv(n, p, f)), f), n.out, 3, 3, 0), f); },
+      {"3x3 windows",
+       [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(step(relu(conv(n, p, f)), f), n.out, 3, 3, 0), f); },
        "spmm+relu+max"},
       {"two pending summands", [](const Net& n, const Parts& p, Force f) { return step(conv(n, p, f) + step(tanh(conv(n, p, f)), f), f); },
        "spmm+residual"},
-      {"a value read twice", [](const Net& n, const Parts& p, Force f) {
+      {"a value read twice",
+       [](const Net& n, const Parts& p, Force f) {
          const Var c = conv(n, p, f);
          return step(step(relu(c), f) * c, f);
-       }, ""},
-      {"a value added to itself", [](const Net& n, const Parts& p, Force f) {
+       },
+       ""},
+      {"a value added to itself",
+       [](const Net& n, const Parts& p, Force f) {
          const Var c = conv(n, p, f);
          return step(c + c, f);
-       }, ""},
-      {"an inner value read after the chain ran", [](const Net& n, const Parts& p, Force f) {
+       },
+       ""},
+      {"an inner value read after the chain ran",
+       [](const Net& n, const Parts& p, Force f) {
          const Var c = conv(n, p, f);
          const Var r = step(gelu(c), f);
          r.value();
          return step(r * c, f);
-       }, "spmm+gelu"},
-      {"both inner values read after the chain ran", [](const Net& n, const Parts& p, Force f) {
+       },
+       "spmm+gelu"},
+      {"both inner values read after the chain ran",
+       [](const Net& n, const Parts& p, Force f) {
          const Var c = conv(n, p, f), r = step(relu(c), f);
          const Var m = step(max_pool2d(r, n.out, 2, 2, 0), f);
          m.value();
          const Var again = step(max_pool2d(step(c * r, f), n.out, 2, 2, 0), f);
          return step(m * again, f);
-       }, "spmm+relu+max"},
+       },
+       "spmm+relu+max"},
       {"overlapping windows", [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(conv(n, p, f), n.out, 3, 2, 1), f); }, ""},
   };
 }
@@ -108,8 +117,9 @@ Outcome run(const Case& c, std::int64_t n, Lanes lanes, Force force, Dtype dtype
     return cast(pack_rows(oracle::random_values(rows * n, seed), shape, columns), dtype);
   };
   Tape tape;
-  const Parts parts{tape.leaf(plain_of(oracle::random_values(*net.pattern, 1), dtype)), tape.leaf(plain_of(oracle::random_values(6, 2), dtype)),
-                    tape.leaf(tiled(net.in.size(), net.in.shape(), 3)), tape.leaf(tiled(net.out.size(), net.out.shape(), 4))};
+  const Parts parts{tape.leaf(plain_of(oracle::random_values(*net.pattern, 1), dtype)),
+                    tape.leaf(plain_of(oracle::random_values(6, 2), dtype)), tape.leaf(tiled(net.in.size(), net.in.shape(), 3)),
+                    tape.leaf(tiled(net.out.size(), net.out.shape(), 4))};
   const Var y = c.graph(net, parts, force);
   Outcome outcome;
   outcome.tensors.push_back(y.value());
@@ -150,11 +160,15 @@ TEST_CASE("gradients of every chain in double") {
     for (const std::int64_t n : {1, 9}) {
       INFO(c.name);
       const ColumnsPtr columns = sample_columns(n, Lanes::sixteen);
-      const std::vector<Tensor> inputs = {plain_of(oracle::random_values(*net.pattern, 1), Dtype::f64), plain_of(oracle::random_values(6, 2), Dtype::f64),
+      const std::vector<Tensor> inputs = {plain_of(oracle::random_values(*net.pattern, 1), Dtype::f64),
+                                          plain_of(oracle::random_values(6, 2), Dtype::f64),
                                           pack_rows(oracle::random_values(net.in.size() * n, 3), net.in.shape(), columns),
                                           pack_rows(oracle::random_values(net.out.size() * n, 4), net.out.shape(), columns)};
       const GradcheckResult result = gradcheck(
-          [&](Tape&, const std::vector<Var>& v) { return c.graph(net, {v[0], v[1], v[2], v[3]}, Force::no); }, inputs, {.most = 60});
+          [&](Tape&, const std::vector<Var>& v) {
+            return c.graph(net, {v[0], v[1], v[2], v[3]}, Force::no);
+          },
+          inputs, {.most = 60});
       INFO(result.report);
       CHECK(result.passed);
     }
@@ -191,7 +205,8 @@ TEST_CASE("a product of the wrong size names both sides") {
 TEST_CASE("a steady step allocates no tensor storage and the tape reports its bytes") {
   const Net net;
   Tape tape;
-  const Tensor values = plain_of(oracle::random_values(*net.pattern, 1), Dtype::f32), bias = plain_of(oracle::random_values(6, 2), Dtype::f32);
+  const Tensor values = plain_of(oracle::random_values(*net.pattern, 1), Dtype::f32),
+               bias = plain_of(oracle::random_values(6, 2), Dtype::f32);
   const Tensor x = cast(pack_rows(oracle::random_values(net.in.size() * 33, 3), net.in.shape(), sample_columns(33)), Dtype::f32);
   std::int64_t allocations = 0;
   for (int i = 0; i < 4; ++i) {
