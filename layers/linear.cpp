@@ -95,7 +95,7 @@ Var Linear::operator()(Var x) const {
                       .hint = "the last row axis must be the layer's input; flatten an image first"});
   const std::int64_t leading = x.rows().size() / in();
   const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
-  const Var y = weight_.form() == Form::native ? native_linear(weight, bias, x)
+  const Var y = weight_.form() == Form::native ? native_linear(weight, bias, x, out())
                                                : spmm(repeats_->of(pattern(), leading), weight, bias, x, x.rows().with_back(out()));
   return call.done(y, [&] { return weight_.info(leading); });
 }

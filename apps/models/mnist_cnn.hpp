@@ -1,5 +1,6 @@
 #pragma once
 
+#include <weft/autograd/ops.hpp>
 #include <weft/core/shape.hpp>
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
