@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+namespace weft::bench {
+
+/// PyTorch in a process of its own, which runs the network of apps/models/mnist_cnn.hpp on request and answers with the
+/// seconds it took: so that its steps and weft's can alternate, and neither's threads or memory are the other's.
+class PyTorch {
+ public:
+  /// Starts `python` (a program found by PATH). Throws DeviceError, with what it said last, if it does not get as far as a network.
+  explicit PyTorch(const std::string& python);
+  PyTorch(const PyTorch&) = delete;
+  PyTorch& operator=(const PyTorch&) = delete;
+  ~PyTorch();
+
+  /// Versions, as PyTorch names them.
+  const std::string& version() const { return version_; }
+  void set_threads(int n);
+  /// Seconds of that many training steps. `format`: "contiguous" or "channels_last".
+  double steps(const std::string& format, int batch, int calls);
+  /// Seconds of that many inferences of one image.
+  double inferences(const std::string& format, int calls);
+
+ private:
+  std::string ask(const std::string& request);
+  [[noreturn]] void refuse(const std::string& what);
+  void stop();
+
+  std::string python_, version_;
+  int process_ = -1;
+  std::FILE* to_ = nullptr;
+  std::FILE* from_ = nullptr;
+};
+
+}  // namespace weft::bench

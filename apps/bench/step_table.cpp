@@ -1,0 +1,133 @@
+// Training steps and inferences of the MNIST network, weft's and PyTorch's turn about.
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weft.hpp>
+#include <weft/apps/bench/machine.hpp>
+#include <weft/apps/bench/operands.hpp>
+#include <weft/apps/bench/peers/pytorch.hpp>
+#include <weft/apps/bench/tables.hpp>
+#include <weft/apps/models/mnist_cnn.hpp>
+#include <weft/core/parallel.hpp>
+#include <weft/core/text.hpp>
+#include <weft/layers/optim/adam.hpp>
+
+namespace weft::bench {
+
+namespace {
+
+constexpr Lattice kImage{28, 28, 1};
+constexpr int kBatches[] = {64, 128}, kClasses = 10;
+constexpr double kFloorStep = 2.0, kFloorInference = 1.0;
+constexpr const char* kFormats[] = {"contiguous", "channels_last"};
+constexpr const char* kInference = "inference/N1";
+
+std::string step_cell(int batch) { return cat("step/batch", batch); }
+
+/// A network, its optimizer and one batch of noise.
+class Training {
+ public:
+  explicit Training(std::int64_t batch) : net_(Scope(params_), kImage), adam_(params_) {
+    const ColumnsPtr columns = sample_columns(batch);
+    images_ = Tensor::tiled(Dtype::f32, kImage.shape(), columns);
+    fill_noise(images_);
+    targets_ = Tensor::tiled(Dtype::i32, {1}, columns);
+    for (std::int64_t i = 0; i < targets_.element_count(); ++i) targets_.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % kClasses);
+  }
+
+  /// What apps/support/trainer.cpp does for a batch, less its bookkeeping.
+  void step() {
+    tape_.reset(++steps_, Mode::train);
+    const Loss loss = cross_entropy(net_(tape_.input(images_)), targets_);
+    const Var mean = loss.mean();
+    const Gradients gradients = tape_.backward(mean);
+    adam_.step(gradients, 1e-3);
+  }
+  void infer() {
+    tape_.reset(0, Mode::eval);
+    net_(tape_.input(images_)).value();
+  }
+  std::int64_t allocations() const { return tape_.pool().allocations(); }
+  std::int64_t buffers() const { return tape_.pool().bytes(); }
+
+ private:
+  ParamStore params_;
+  MnistCnn net_;
+  Adam adam_;
+  Tape tape_;
+  Tensor images_, targets_;
+  std::int64_t steps_ = 0;
+};
+
+/// One line of the table: weft's time, PyTorch's in both memory formats, and the better of those over weft's.
+void race_pytorch(Context& context, const std::string& cell, double floor, const Candidate& own, const std::vector<Candidate>& formats) {
+  std::vector<Candidate> candidates{own};
+  candidates.insert(candidates.end(), formats.begin(), formats.end());
+  const std::vector<double> seconds = measure(candidates, context.measuring());
+  Cell numbers{cell, threads(), {{"seconds", seconds[0]}}};
+  std::string text = left("  " + cell, 20) + right(cat(threads()), 8) + right(fixed(1e3 * seconds[0], 3), 11);
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    text += right(fixed(1e3 * seconds[i + 1], 3), 15);
+    numbers.numbers[cat("PyTorch ", formats[i].name, " seconds")] = seconds[i + 1];
+  }
+  if (!formats.empty()) {
+    const double ratio = *std::min_element(seconds.begin() + 1, seconds.end()) / seconds[0];
+    numbers.numbers["vs PyTorch"] = ratio;
+    text += right(show(ratio, Unit::ratio), 9) + right(show(floor, Unit::ratio), 8) + "  " +
+            context.results.judge(cat(cell, ", ", team(), ", against PyTorch"), ratio, floor, Unit::ratio);
+  }
+  context.results.cell(std::move(numbers));
+  context.results.line(text);
+}
+
+void training_line(Context& context, PyTorch* pytorch, int batch) {
+  const std::string cell = step_cell(batch);
+  if (!context.wants(cell)) return;
+  Training training(batch);
+  std::vector<Candidate> formats;
+  for (const char* format : kFormats)
+    if (pytorch != nullptr) formats.push_back({format, [=](int calls) { return pytorch->steps(format, batch, calls); }, true});
+  training.step();
+  training.step();
+  const std::int64_t before = training.allocations();
+  race_pytorch(context, cell, kFloorStep, timed("weft", [&] { training.step(); }), formats);
+  context.results.line(cat("    buffers of the step ", fixed(static_cast<double>(training.buffers()) / 1e6, 1), " MB, ",
+                           training.allocations() - before, " allocated after the second step"));
+}
+
+void inference_line(Context& context, PyTorch* pytorch) {
+  if (!context.wants(kInference)) return;
+  Training one(1);
+  std::vector<Candidate> formats;
+  for (const char* format : kFormats)
+    if (pytorch != nullptr) formats.push_back({format, [=](int calls) { return pytorch->inferences(format, calls); }, true});
+  race_pytorch(context, kInference, kFloorInference, timed("weft", [&] { one.infer(); }), formats);
+}
+
+}  // namespace
+
+bool wants_steps(const Context& context) {
+  return context.wants(kInference) ||
+         std::any_of(std::begin(kBatches), std::end(kBatches), [&](int b) { return context.wants(step_cell(b)); });
+}
+
+void step_table(Context& context, PyTorch* pytorch) {
+  if (!wants_steps(context)) return;
+  if (pytorch != nullptr) pytorch->set_threads(threads());
+  context.results.heading(
+      cat("Training step (Adam) and inference of apps/models/mnist_cnn.hpp, ", team(), ": ms, and the better of PyTorch's / weft's"));
+  context.results.line(
+      left("  cell", 20) + right("threads", 8) + right("weft", 11) +
+      (pytorch == nullptr ? "" : right("contiguous", 15) + right("channels last", 15) + right("ratio", 9) + right("floor", 8)));
+  reset_peak_memory();
+  for (const int batch : kBatches) training_line(context, pytorch, batch);
+  inference_line(context, pytorch);
+  context.results.line(
+      cat("  peak memory of this process meanwhile: ", fixed(static_cast<double>(peak_memory().since_reset) / 1e6, 1), " MB"));
+}
+
+}  // namespace weft::bench
