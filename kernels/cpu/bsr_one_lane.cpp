@@ -59,10 +59,10 @@ struct OneLaneForward {
     for (int m = 0; m < height; m += 16) {
       const int panel = m / ValueLayout::kPanelRows, rows = std::min(16, height - m);
       const T* values = call.values.data<T>() + block.panel_offset(panel) + m % ValueLayout::kPanelRows;
-      Start<T> start;
+      FromLanes<T> start{kNoBias<T>};
       if (call.bias.defined()) {
         for (int i = 0; i < rows; ++i) bias[i] = call.bias.data<T>()[(r * block.height + m + i) % call.bias.row_count()];
-        start = {Start<T>::From::lane_bias, bias};
+        start.bias = bias;
       }
       for (int first = 0; first < count; first += kMost) {
         const int here = std::min(kMost, count - first);

@@ -140,7 +140,7 @@ class WeightGradient {
     const RunPlan::Run* end = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r) + 1];
     if (begin != end && begin->length < kFewRows && !plan_.repeats)
       return gathered(begin, end, p, tile, tiles, from_zero, dy_t, values, gather);
-    const Start<T> start{from_zero ? Start<T>::From::zero : Start<T>::From::c, nullptr};
+    const FromTarget<T> start{from_zero};
     for (const RunPlan::Run* run = begin; run != end; ++run) {
       const T* x = x_ + tile * x_tile_ + std::int64_t{run->x_row} * 16;
       T* out = values + run->slot * block_.slot_size() + block_.panel_offset(p);

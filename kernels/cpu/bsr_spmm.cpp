@@ -80,8 +80,7 @@ struct Forward {
     for (int p = 0; p < block.panels() && p * ValueLayout::kPanelRows < height; ++p) {
       const int first = p * ValueLayout::kPanelRows, rows = std::min(ValueLayout::kPanelRows, height - first);
       const T* panel = values + block.panel_offset(p);
-      Start<T> start;
-      if (bias != nullptr) start = {Start<T>::From::row_bias, bias_rows(r * block.height + first, rows, gathered)};
+      const FromRows<T> start{bias == nullptr ? kNoBias<T> : bias_rows(r * block.height + first, rows, gathered)};
       const auto make = [&](int m) { return ForwardRuns<T>{begin, end, panel + m, x_first, block.slot_size()}; };
       TileRows<T, NT, 1, 16>(rows, make, block.panel_stride(p), 16, x_tile, start, Target<T>{out + std::int64_t{first} * 16, out_tile});
     }

@@ -49,8 +49,7 @@ struct DenseForward {
       const std::int64_t first = std::int64_t{p} * ValueLayout::kPanelRows;
       const T* panel = a + layout.panel_offset(p);
       const auto make = [&](int m) { return DenseRun<T>{{panel + m, x, size.k, 1}}; };
-      Start<T> start;
-      if (bias != nullptr) start = {Start<T>::From::row_bias, bias + first};
+      const FromRows<T> start{bias == nullptr ? kNoBias<T> : bias + first};
       const Target<T> target{c.first + tile * c.stride + first * 16, c.stride};
       TileRows<T, NT, 1, 16>(layout.panel_rows(p), make, layout.panel_stride(p), 16, b.stride, start, target);
     }
@@ -100,7 +99,7 @@ struct DenseTransposed {
     const auto first = static_cast<int>(begin * kColumns), last = static_cast<int>(std::min<std::int64_t>(size.k, end * kColumns));
     const auto make = [&](int k) { return DenseColumn<T>{size.a(), a, c.first + tile * c.stride, first + k}; };
     const Target<T> target{b.first + tile * b.stride + std::int64_t{first} * 16, b.stride};
-    TileRows<T, NT, RS, 16>(last - first, make, 1, 16, c.stride, Start<T>{}, target);
+    TileRows<T, NT, RS, 16>(last - first, make, 1, 16, c.stride, FromZero<T>{}, target);
   }
 
   template <int NT>
@@ -130,10 +129,11 @@ struct DenseLanes {
   const T* b;
   const T* c_t;
   std::int64_t b_stride, c_stride, tiles;
+  std::int64_t lanes;  ///< 16, but not known when compiled: an unrolled lane loop spills
 
   HWY_INLINE bool next(Run<T>& run) {
     if (tiles-- == 0) return false;
-    run = {b, c_t, 16, 16};
+    run = {b, c_t, lanes, 16};
     b += b_stride;
     c_t += c_stride;
     return true;
@@ -189,11 +189,11 @@ class DenseGradient {
     const int columns = std::min(kColumns, size_.k - first);
     const T* b = b_.first + tile * b_.stride + std::int64_t{first} * 16;
     T* out = a + layout_.panel_offset(p) + std::int64_t{first} * stride;
-    const Start<T> start{fresh ? Start<T>::From::zero : Start<T>::From::c, nullptr};
+    const FromTarget<T> start{fresh};
     const auto make_at = [&](int m) {
       const T* lanes = c_t.data() + m;
       return [this, b, lanes, stride, tiles](int k) {
-        return DenseLanes<T>{b + k * 16, lanes, b_.stride, std::int64_t{16} * stride, tiles};
+        return DenseLanes<T>{b + k * 16, lanes, b_.stride, std::int64_t{16} * stride, tiles, size_.lanes};
       };
     };
     if (stride == 16) return TileRows<T, 1, 16, 16>(columns, make_at(0), 1, stride, 16, start, Target<T>{out, 16});

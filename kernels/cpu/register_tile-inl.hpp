@@ -38,7 +38,12 @@ constexpr int kVectors = 16 / static_cast<int>(hn::MaxLanes(TileTag<T>()));
 template <class T>
 constexpr int kMaxTiles = kVectors<T> == 1 ? 3 : 1;
 template <class T, int NT>
-constexpr int kMaxRows = kVectors<T> == 1 ? (NT == 1 ? 16 : 8) : (kVectors<T> == 2 ? (HWY_TARGET <= HWY_AVX3 ? 8 : 6) : 3);
+constexpr int kMaxRows = HWY_TARGET == HWY_SSSE3  ? 2  // the baseline is there to run, not to win: it keeps the build small
+                         : HWY_TARGET == HWY_AVX2 ? (kVectors<T> == 2 ? 6 : 3)
+                         : kVectors<T> == 1       ? (NT == 1 ? 16 : 8)
+                         : kVectors<T> == 2       ? 8
+                         : kVectors<T> == 4       ? 6
+                                                  : 2;
 
 /// A stretch of the contraction: `length` steps from a and b on.
 template <class T>
@@ -49,12 +54,49 @@ struct Run {
   std::int64_t row_stride;  ///< read by tiles with a dynamic row stride only
 };
 
-/// What the accumulators start from.
+/// What the accumulators start from: a policy, so that a tile holds code for its own only. `at(d, row, lane, c)` gives the vector that
+/// begins at lane `lane` of the tile (16 lanes a vector of the tile), where c is its place in C; `skip(rows)` moves on.
 template <class T>
-struct Start {
-  enum class From { zero, row_bias, lane_bias, c } from = From::zero;
-  const T* bias = nullptr;  ///< row_bias: one scalar a row; lane_bias: 16 values a vector
+struct FromZero {
+  template <class D>
+  HWY_INLINE hn::Vec<D> at(D d, int, int, const T*) const {
+    return hn::Zero(d);
+  }
+  void skip(int) {}
 };
+/// One scalar a row.
+template <class T>
+struct FromRows {
+  const T* bias;
+  template <class D>
+  HWY_INLINE hn::Vec<D> at(D d, int row, int, const T*) const {
+    return hn::Set(d, bias[row]);
+  }
+  void skip(int rows) { bias += rows; }
+};
+/// One value a lane.
+template <class T>
+struct FromLanes {
+  const T* bias;
+  template <class D>
+  HWY_INLINE hn::Vec<D> at(D d, int, int lane, const T*) const {
+    return hn::LoadU(d, bias + lane);
+  }
+  void skip(int) {}
+};
+/// C itself, or zero where C holds nothing yet.
+template <class T>
+struct FromTarget {
+  bool empty;
+  template <class D>
+  HWY_INLINE hn::Vec<D> at(D d, int, int, const T* c) const {
+    return empty ? hn::Zero(d) : hn::LoadU(d, c);
+  }
+  void skip(int) {}
+};
+/// What FromRows and FromLanes read where there is no bias.
+template <class T>
+alignas(64) inline constexpr T kNoBias[32] = {};
 
 /// Where a tile's results go: row r, vector t at c + r·CR + t·tile, with the row stride CR known when compiled (16 or 32), so that the
 /// addresses are displacements and a short run pays no prologue.
@@ -67,25 +109,15 @@ struct Target {
 constexpr int kDynamicStride = 0;
 
 /// One register tile. `Runs` has `bool next(Run<T>&)`. RS: row stride of a, or kDynamicStride. CR: row stride of C.
-template <class T, int MR, int NT, int RS, int CR, class Runs>
-HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start, Target<T> target) {
+template <class T, int MR, int NT, int RS, int CR, class Start, class Runs>
+HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start start, Target<T> target) {
   const TileTag<T> d;
   using V = hn::Vec<TileTag<T>>;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(d)), kV = kVectors<T>, kNV = NT * kV;
-  using From = typename Start<T>::From;
   V acc[MR * kNV];
-  if (start.from == From::c) {
-    WEFT_UNROLL for (int r = 0; r < MR; ++r) {
-      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, target.c + r * CR + v / kV * target.tile + v % kV * kLanes);
-    }
-  } else if (start.from == From::row_bias) {
-    WEFT_UNROLL for (int r = 0; r < MR; ++r) { WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::Set(d, start.bias[r]); }
-  } else if (start.from == From::lane_bias) {
-    WEFT_UNROLL for (int r = 0; r < MR; ++r) {
-      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::LoadU(d, start.bias + v * kLanes);
-    }
-  } else {
-    WEFT_UNROLL for (int i = 0; i < MR * kNV; ++i) acc[i] = hn::Zero(d);
+  WEFT_UNROLL for (int r = 0; r < MR; ++r) {
+    WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] =
+        start.at(d, r, v * kLanes, target.c + r * CR + v / kV * target.tile + v % kV * kLanes);
   }
   Run<T> run;
   while (runs.next(run)) {
@@ -109,30 +141,30 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
 }
 
 /// Covers `rows` rows by register tiles of at most kMaxRows, 16 or 8 first, then 4, 2, 1. `make(r)` gives the runs for rows from r on.
-template <class T, int NT, int RS, int CR, class MakeRuns>
-HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start<T> start,
+template <class T, int NT, int RS, int CR, class MakeRuns, class Start>
+HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start start,
                          Target<T> target) {
   constexpr int kMost = kMaxRows<T, NT>;
   int r = 0;
   const auto advance = [&](int by) {
     r += by;
     target.c += by * CR;
-    if (start.from == Start<T>::From::row_bias) start.bias += by;
+    start.skip(by);
   };
 #define WEFT_TILE(MR)                                                                  \
-  if constexpr (MR <= kMost) {                                                         \
-    while (rows - r >= MR) {                                                           \
+  if constexpr ((MR) <= kMost) {                                                       \
+    while (rows - r >= (MR)) {                                                         \
       RegisterTile<T, MR, NT, RS, CR>(make(r), a_step, b_step, b_tile, start, target); \
       advance(MR);                                                                     \
     }                                                                                  \
   }
   WEFT_TILE(16)
   WEFT_TILE(8)
-  if constexpr (kMost < 8) {
+  if constexpr (kMost == 6) {
     WEFT_TILE(6)
   }
   WEFT_TILE(4)
-  if constexpr (kMost < 4) {
+  if constexpr (kMost == 3) {
     WEFT_TILE(3)
   }
   WEFT_TILE(2)
