@@ -71,7 +71,10 @@ PatternWeight::Spec linear_spec(const Scope& s, std::int64_t in, std::int64_t ou
   require_sides(s, in, out);
   if (options.density != 1)
     return pattern_spec(patterns::random_blocks(out, in, options.block, options.density, s.structure_seed()), options);
-  PatternWeight::Spec spec{.pattern = dense_pattern(in, out), .native = native_linear_map(in, out), .init = options.init};
+  PatternWeight::Spec spec;  // set member by member: g++ 12 warns of the designated form's unwinding
+  spec.pattern = dense_pattern(in, out);
+  spec.native = native_linear_map(in, out);
+  spec.init = options.init;
   spec.field = linear_map(spec.pattern);
   spec.fans = {static_cast<double>(in), static_cast<double>(out)};
   spec.bias = options.bias ? out : 0;
