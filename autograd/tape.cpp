@@ -395,9 +395,10 @@ void Tape::check_values(const Tensor& t, std::string_view op, const std::string&
       for (std::int64_t row = 0; row < t.row_count(); ++row) {
         const T value = t.data<T>()[n / lanes * t.tile_stride() + row * lanes + n % lanes];
         if (std::isfinite(value)) continue;
+        const char* const kind = std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
         throw NumericError({.op = std::string(op),
                             .path = path,
-                            .what = cat(what, " is ", value, " at row ", row, ", column ", n, " (step ", step_, ")"),
+                            .what = cat(what, " is ", kind, " at row ", row, ", column ", n, " (step ", step_, ")"),
                             .hint = "lower the learning rate, clip gradients, or look at this layer's input"});
       }
   });
