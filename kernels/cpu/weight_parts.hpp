@@ -63,6 +63,11 @@ class WeightParts {
 
  private:
   static constexpr std::int64_t kMost = 16;
+  /// Kept between calls: a steady step allocates nothing.
+  static std::vector<T>& scratch() {
+    static thread_local std::vector<T> kept;
+    return kept;
+  }
   bool own_values() const { return tied_ && count_ > 1; }
 
   T* values_;
@@ -70,7 +75,7 @@ class WeightParts {
   std::int64_t size_, bias_size_ = 0, count_ = 1;
   bool tied_;
   std::vector<std::int64_t> bounds_;
-  std::vector<T> partial_;
+  std::vector<T>& partial_ = scratch();
 };
 
 /// Sets the masked entries of a weight gradient to zero.
