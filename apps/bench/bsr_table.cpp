@@ -61,9 +61,10 @@ std::map<std::string, Outcome> race_at(Context& context, const Line& line, const
   return race(context, entries);
 }
 
-/// A row of figures over N, their geometric mean and the least of them; a dash where the filter left one out.
+/// A row of figures over N, their geometric mean and the least of them; a dash where the filter left one out, "~" if a cell was disturbed.
 struct Row {
   std::vector<std::optional<double>> at_n;
+  bool disturbed = false;
   std::vector<double> present() const {
     std::vector<double> values;
     for (const std::optional<double>& v : at_n)
@@ -75,16 +76,17 @@ struct Row {
   std::string str(Unit unit) const {
     std::string text;
     for (const std::optional<double>& v : at_n) text += right(v ? show(*v, unit) : "-", 8);
-    return text + right(show(mean(), unit), 9) + right(show(worst(), unit), 8);
+    return text + right(show(mean(), unit) + (disturbed ? "~" : ""), 9) + right(show(worst(), unit), 8);
   }
 };
 
-std::string judge_share(Context& context, const Line& line, const Row& row) {
+std::string judge_line(Context& context, const Line& line, const Row& row) {
   const double floor = line.percent <= 10 ? kFloorAtTenPercent : kFloor;
   const std::string name = cat(line.name(Pass::forward), ", ", team());
-  const bool mean = context.results.judge(cat(name, ": mean over N"), row.mean(), floor, Unit::share) == "PASS";
-  const bool worst = context.results.judge(cat(name, ": worst N"), row.worst(), kWorstOfFloor * floor, Unit::share) == "PASS";
-  return right(show(floor, Unit::share), 7) + (mean && worst ? "  PASS" : "  BELOW");
+  const std::string mean = judge_if_calm(context.results, cat(name, ": mean over N"), row.mean(), floor, Unit::share, row.disturbed);
+  if (row.disturbed) return right(show(floor, Unit::share), 7) + "  " + mean;
+  const std::string worst = judge_if_calm(context.results, cat(name, ": worst N"), row.worst(), kWorstOfFloor * floor, Unit::share, false);
+  return right(show(floor, Unit::share), 7) + "  " + (mean == "PASS" ? worst : mean);
 }
 
 /// One printed line a rival: its time / weft's.
@@ -100,6 +102,7 @@ void print_ratios(Context& context, const Line& line, Pass pass, const std::vect
         continue;
       }
       row.at_n.emplace_back(found->second.ratios[rival]);
+      row.disturbed = row.disturbed || found->second.disturbed;
       if (*row.at_n.back() < 1) lost += cat(" N=", n, " ", show(*row.at_n.back(), Unit::ratio));
     }
     if (row.present().empty()) continue;
@@ -107,7 +110,7 @@ void print_ratios(Context& context, const Line& line, Pass pass, const std::vect
     const std::string what = cat(line.name(pass), ", ", team(), ", against ", rival);
     if (judged && pass == Pass::forward && rival == std::string("oneDNN"))
       text += right(show(kFloorOverOneDnn, Unit::ratio), 7) + "  " +
-              context.results.judge(cat(what, ": mean over N"), row.mean(), kFloorOverOneDnn, Unit::ratio);
+              judge_if_calm(context.results, cat(what, ": mean over N"), row.mean(), kFloorOverOneDnn, Unit::ratio, row.disturbed);
     if (!lost.empty()) context.results.lost(cat(what, ":", lost));
     context.results.line(text);
   }
@@ -119,11 +122,12 @@ void print_line(Context& context, const Line& line, const std::vector<int>& ns, 
     for (const int n : ns) {
       const auto found = outcomes.find(line.cell(pass, n));
       row.at_n.push_back(found == outcomes.end() ? std::nullopt : std::optional(found->second.share));
+      row.disturbed = row.disturbed || (found != outcomes.end() && found->second.disturbed);
     }
     if (row.present().empty()) continue;
     std::string text = right(cat(line.cols), 6) + right(cat(line.block), 6) + right(cat(line.percent, " %"), 9) + "  " +
                        left(name_of(pass), 9) + row.str(Unit::share);
-    if (judged && pass == Pass::forward) text += judge_share(context, line, row);
+    if (judged && pass == Pass::forward) text += judge_line(context, line, row);
     context.results.line(text);
     print_ratios(context, line, pass, ns, judged, outcomes);
   }

@@ -35,15 +35,16 @@ void print_line(Context& context, const Layer& layer, Pass pass, const Outcome& 
   Results& results = context.results;
   const std::string what = cat(layer.cell(pass), ", ", team());
   std::string text = left(cat("  ", layer.in.c, " -> ", layer.c_out, ", ", layer.in.h, "x", layer.in.w), 22) + left(name_of(pass), 9) +
-                     right(fixed(o.gflops, 1), 8) + right(show(o.share, Unit::share), 8);
-  text += layer.judged()
-              ? right(show(floor_of(pass), Unit::share), 8) + "  " + left(results.judge(what, o.share, floor_of(pass), Unit::share), 5)
-              : std::string(15, ' ');
+                     right(fixed(o.gflops, 1), 8) + right(show_share(o), 9);
+  text += layer.judged() ? right(show(floor_of(pass), Unit::share), 8) + "  " +
+                               left(judge_if_calm(results, what, o.share, floor_of(pass), Unit::share, o.disturbed), 5)
+                         : std::string(15, ' ');
   if (const auto found = o.ratios.find("oneDNN"); found != o.ratios.end()) {
     text += right(show(found->second, Unit::ratio), 12);
     const std::string against = cat(what, ", against oneDNN");
     if (layer.judged() && pass == Pass::forward)
-      text += right(show(kFloorOverOneDnn, Unit::ratio), 8) + "  " + results.judge(against, found->second, kFloorOverOneDnn, Unit::ratio);
+      text += right(show(kFloorOverOneDnn, Unit::ratio), 8) + "  " +
+              judge_if_calm(results, against, found->second, kFloorOverOneDnn, Unit::ratio, o.disturbed);
     else if (found->second < 1) results.lost(cat(against, ": ", show(found->second, Unit::ratio)));
   }
   results.line(text);
@@ -69,7 +70,7 @@ void conv_table(Context& context) {
     if (!std::exchange(begun, true)) {
       context.results.heading(
           cat("Tied 3x3 convolution, batch ", kBatch, ", ", team(), ": share of the FMA probe, and time of oneDNN direct / weft's"));
-      context.results.line(left("  layer", 22) + left("pass", 9) + right("GF/s", 8) + right("share", 8) + right("floor", 8) +
+      context.results.line(left("  layer", 22) + left("pass", 9) + right("GF/s", 8) + right("share", 9) + right("floor", 8) +
                            std::string(7, ' ') + right("vs oneDNN", 12) + right("floor", 8));
     }
     for (const Pass pass : kPasses)

@@ -28,11 +28,11 @@ std::vector<std::int32_t> sorted_columns(const SparsePattern& s) {
 }
 
 void print_line(Context& context, int percent, int n, const std::string& cell, const Outcome& o) {
-  std::string text =
-      right(cat(percent, " %"), 9) + right(cat("N=", n), 8) + right(fixed(o.gflops, 1), 8) + right(show(o.share, Unit::share), 8);
+  std::string text = right(cat(percent, " %"), 9) + right(cat("N=", n), 8) + right(fixed(o.gflops, 1), 8) + right(show_share(o), 9);
   if (const auto found = o.ratios.find("Eigen"); found != o.ratios.end())
     text += right(show(found->second, Unit::ratio), 12) + right(show(kFloorOverEigen, Unit::ratio), 8) + "  " +
-            context.results.judge(cat(cell, ", ", team(), ", against Eigen"), found->second, kFloorOverEigen, Unit::ratio);
+            judge_if_calm(context.results, cat(cell, ", ", team(), ", against Eigen"), found->second, kFloorOverEigen, Unit::ratio,
+                          o.disturbed);
   context.results.line(text);
 }
 
@@ -57,7 +57,7 @@ void csr_table(Context& context) {
       if (!std::exchange(begun, true)) {
         context.results.heading(cat("Scalar sparse product (CSR), S [", kSide, ", ", kSide, "], ", team(),
                                     ": share of the FMA probe, and time of Eigen / weft's"));
-        context.results.line(right("density", 9) + right("N", 8) + right("GF/s", 8) + right("share", 8) + right("vs Eigen", 12) +
+        context.results.line(right("density", 9) + right("N", 8) + right("GF/s", 8) + right("share", 9) + right("vs Eigen", 12) +
                              right("floor", 8));
       }
       print_line(context, percent, n, cell, outcomes.at(cell));

@@ -59,11 +59,11 @@ void line(Context& context, const std::string& layer, double floor, LayerPart de
       race(context, {{cell, sparse.flops(), [&] { sparse.run(); }, {{"dense", [&] { dense.run(); }}}}});
   const Outcome& o = outcomes.at(cell);
   const double ratio = o.ratios.at("dense");
-  std::string text = left("  " + layer, 12) + right(show(density, Unit::share), 9) + right(show(o.share, Unit::share), 8) +
-                     right(show(ratio, Unit::ratio), 10);
+  std::string text =
+      left("  " + layer, 12) + right(show(density, Unit::share), 9) + right(show_share(o), 9) + right(show(ratio, Unit::ratio), 10);
   if (context.options.density == 0.25)
     text += right(show(floor, Unit::ratio), 8) + "  " +
-            context.results.judge(cat(cell, ", ", team(), ", against dense"), ratio, floor, Unit::ratio);
+            judge_if_calm(context.results, cat(cell, ", ", team(), ", against dense"), ratio, floor, Unit::ratio, o.disturbed);
   context.results.line(text);
 }
 
@@ -73,7 +73,7 @@ void density_table(Context& context) {
   if (!context.wants("density/c2") && !context.wants("density/hidden")) return;
   context.results.heading(cat("Forward and both gradients of two layers of the MNIST network, batch ", kBatch, ", ", team(), ", --density ",
                               context.options.density, ": time of all blocks / of those kept"));
-  context.results.line(left("  layer", 12) + right("density", 9) + right("share", 8) + right("ratio", 10) + right("floor", 8));
+  context.results.line(left("  layer", 12) + right("density", 9) + right("share", 9) + right("ratio", 10) + right("floor", 8));
   const Layers all(1), some(context.options.density);
   line(context, "c2", kFloorConv, all.c2(), some.c2(), some.net.c2.pattern()->density() / all.net.c2.pattern()->density());
   line(context, "hidden", kFloorHidden, all.hidden(), some.hidden(), some.net.hidden.pattern()->density());

@@ -17,6 +17,7 @@ struct Context {
   const Options& options;
   Results& results;
   std::regex filter;
+  std::map<int, double> best_probe{};  ///< GF/s of the FMA probe undisturbed, by number of threads
 
   bool wants(const std::string& cell) const { return std::regex_search(cell, filter); }
   MeasureOptions measuring() const { return {.rounds = options.measured_rounds()}; }
@@ -46,7 +47,17 @@ struct Entry {
 struct Outcome {
   double gflops = 0, share = 0;          ///< of useful FLOPs a second, and relative to the probe's
   std::map<std::string, double> ratios;  ///< by rival: its time / weft's
+  bool disturbed = false;                ///< the probe fell far below its best: shares say nothing, ratios little
 };
+
+/// The share as tables show it; "~" marks a disturbed one.
+std::string show_share(const Outcome& outcome);
+/// Judges a figure as Results::judge does; a disturbed one is listed as not judged.
+std::string judge_if_calm(Results& results, const std::string& what, double value, double floor, Unit unit, bool disturbed);
+
+/// As measure(); the first candidate must be the FMA probe. Begins again, twice at most, while the probe was disturbed; false if it
+/// was to the end.
+bool measure_calmly(Context& context, const std::vector<Candidate>& candidates, std::vector<double>& seconds);
 
 /// Runs the entries that the filter wants, their rivals and the FMA probe in common rounds; results by cell, also for --json.
 std::map<std::string, Outcome> race(Context& context, const std::vector<Entry>& entries);

@@ -57,7 +57,8 @@ std::string Results::judge(const std::string& what, double value, double floor, 
 void Results::print_losses() const {
   std::size_t below = 0;
   for (const Judgement& j : judgements_) below += j.value < j.floor;
-  heading(cat("Floors met: ", judgements_.size() - below, " of ", judgements_.size(), "."));
+  heading(cat("Floors met: ", judgements_.size() - below, " of ", judgements_.size(),
+              ". A figure with ~ was taken while other programs had the processor."));
   if (losses_.empty()) return line("Weft loses nowhere in what was measured.");
   line("Where weft loses or misses a floor:");
   for (const std::string& loss : losses_) line("  " + loss);

@@ -1,5 +1,6 @@
 // Training steps and inferences of the MNIST network, weft's and PyTorch's turn about.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include <weft.hpp>
+#include <weft/apps/bench/fma_probe.hpp>
 #include <weft/apps/bench/machine.hpp>
 #include <weft/apps/bench/operands.hpp>
 #include <weft/apps/bench/peers/pytorch.hpp>
@@ -65,20 +67,22 @@ class Training {
 
 /// One line of the table: weft's time, PyTorch's in both memory formats, and the better of those over weft's.
 void race_pytorch(Context& context, const std::string& cell, double floor, const Candidate& own, const std::vector<Candidate>& formats) {
-  std::vector<Candidate> candidates{own};
+  std::vector<Candidate> candidates{fma_probe(), own};
   candidates.insert(candidates.end(), formats.begin(), formats.end());
-  const std::vector<double> seconds = measure(candidates, context.measuring());
-  Cell numbers{cell, threads(), {{"seconds", seconds[0]}}};
-  std::string text = left("  " + cell, 20) + right(cat(threads()), 8) + right(fixed(1e3 * seconds[0], 3), 11);
+  std::vector<double> seconds;
+  const bool calm = measure_calmly(context, candidates, seconds);
+  const double weft = seconds[1];
+  Cell numbers{cell, threads(), {{"seconds", weft}, {"disturbed", !calm}}};
+  std::string text = left("  " + cell, 20) + right(cat(threads()), 8) + right(fixed(1e3 * weft, 3) + (calm ? "" : "~"), 11);
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    text += right(fixed(1e3 * seconds[i + 1], 3), 15);
-    numbers.numbers[cat("PyTorch ", formats[i].name, " seconds")] = seconds[i + 1];
+    text += right(fixed(1e3 * seconds[i + 2], 3), 15);
+    numbers.numbers[cat("PyTorch ", formats[i].name, " seconds")] = seconds[i + 2];
   }
   if (!formats.empty()) {
-    const double ratio = *std::min_element(seconds.begin() + 1, seconds.end()) / seconds[0];
+    const double ratio = *std::min_element(seconds.begin() + 2, seconds.end()) / weft;
     numbers.numbers["vs PyTorch"] = ratio;
     text += right(show(ratio, Unit::ratio), 9) + right(show(floor, Unit::ratio), 8) + "  " +
-            context.results.judge(cat(cell, ", ", team(), ", against PyTorch"), ratio, floor, Unit::ratio);
+            judge_if_calm(context.results, cat(cell, ", ", team(), ", against PyTorch"), ratio, floor, Unit::ratio, !calm);
   }
   context.results.cell(std::move(numbers));
   context.results.line(text);
