@@ -190,7 +190,7 @@ TEST_CASE("copies of other valid columns in the padding change no bit") {
     for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
       const Outcome last = run(row, inputs_of(row, columns, dtype)),
                     other = run(row, inputs_of(row, columns, dtype, Padding::other_columns));
-      CHECK(last.valid == other.valid);
+      CHECK((last.valid == other.valid));  // bytes: not for printing
       CHECK(last.gradients == other.gradients);
     }
   });
@@ -239,9 +239,9 @@ TEST_CASE("row views give the bits of contiguous inputs") {
       narrow.push_back(row.inputs[i].tiled ? wide[i].slice_rows(1, row.inputs[i].rows.size() + 1).reshape_rows(row.inputs[i].rows).clone()
                                            : wide[i]);
     const Outcome from_views = run(viewed, wide), contiguous = run(row, narrow);
-    CHECK(from_views.valid == contiguous.valid);
+    CHECK((from_views.valid == contiguous.valid));
     for (std::size_t i = 0; i < wide.size(); ++i)
-      if (!row.inputs[i].tiled) CHECK(from_views.gradients[i] == contiguous.gradients[i]);
+      if (!row.inputs[i].tiled) CHECK((from_views.gradients[i] == contiguous.gradients[i]));
   });
 }
 
