@@ -24,8 +24,10 @@ endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_definitions(weft_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSE4|HWY_AVX3_DL)")
   target_compile_options(weft_options INTERFACE -mssse3)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+  # NEON only: kernels keep vectors in arrays, which SVE's vectors of unknown length cannot be elements of.
+  target_compile_definitions(weft_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
 endif()
-
 
 function(weft_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
