@@ -23,6 +23,7 @@ namespace weft::kernels::HWY_NAMESPACE {
 /// Runs whose scalar operand is X (rows of the tile: neighbouring positions or samples) and whose vectors are values.
 template <class T>
 struct PositionRuns {
+  static constexpr Prefetch kPrefetch = Prefetch::no;
   const RunPlan::Run* at;
   const RunPlan::Run* end;
   const T* values;
@@ -31,7 +32,7 @@ struct PositionRuns {
 
   HWY_INLINE bool next(Run<T>& run) {
     if (at == end) return false;
-    run = {x + at->x_row, values + at->slot * slot_size, at->length, position_stride};
+    run = {x + at->x_row, values + at->slot * slot_size, at->length, position_stride, nullptr};
     ++at;
     return true;
   }
@@ -96,34 +97,52 @@ struct OneLaneForward {
   }
 };
 
-template <class T>
-void OneLaneTransposed(const SpmmTCall& call) {
+/// dX rows of a block column for one sample: kRows columns k of each block side by side, vectors over the output rows m.
+template <class T, int kRows>
+HWY_NOINLINE void OneLaneColumns(const SpmmTCall& call, std::int64_t c, int k, const T* dy, T* dx) {
   const ValueLayout& block = call.s.block();
   const auto& view = call.s.by_column();
   const TileTag<T> d;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>())), kV = kVectors<T>;
-  parallel_for(call.s.grid_cols(), [&](std::int64_t c) {
-    const auto at = static_cast<std::size_t>(c);
-    for (std::int64_t n = 0; n < call.dy.columns()->count; ++n)
-      for (int k = 0; k < call.s.width_of(c); ++k) {
-        hn::Vec<TileTag<T>> acc[kV];
-        for (int v = 0; v < kV; ++v) acc[v] = hn::Zero(d);
-        for (std::int64_t e = view.ptr[at]; e < view.ptr[at + 1]; ++e) {
-          const std::int64_t r = view.row[static_cast<std::size_t>(e)];
-          const T* dy = call.dy.data<T>() + n * call.dy.tile_stride() + r * block.height;
-          const T* values = call.values.data<T>() + view.slot[static_cast<std::size_t>(e)] * block.slot_size();
-          const int height = call.s.height_of(r);
-          for (int m = 0; m < height; m += 16) {
-            T padded[16] = {};
-            std::copy_n(dy + m, std::min(16, height - m), padded);
-            for (int v = 0; v < kV; ++v)
-              acc[v] = hn::MulAdd(hn::LoadU(d, values + block.offset(m, k) + v * kLanes), hn::LoadU(d, padded + v * kLanes), acc[v]);
-          }
-        }
-        T sums[16];
-        for (int v = 0; v < kV; ++v) hn::StoreU(acc[v], d, sums + v * kLanes);
-        call.dx.data<T>()[n * call.dx.tile_stride() + c * block.width + k] = sum_of_16(sums);
+  hn::Vec<TileTag<T>> acc[kRows * kV];
+  WEFT_UNROLL for (int i = 0; i < kRows * kV; ++i) acc[i] = hn::Zero(d);
+  for (std::int64_t e = view.ptr[static_cast<std::size_t>(c)]; e < view.ptr[static_cast<std::size_t>(c) + 1]; ++e) {
+    const std::int64_t r = view.row[static_cast<std::size_t>(e)];
+    const T* from = dy + r * block.height;
+    const T* values = call.values.data<T>() + view.slot[static_cast<std::size_t>(e)] * block.slot_size();
+    const int height = call.s.height_of(r);
+    for (int m = 0; m < height; m += 16) {
+      T padded[16] = {};  // values are zero beyond the block, but what follows in dY may not be finite
+      if (height - m < 16) std::copy_n(from + m, height - m, padded);
+      const T* rows = height - m < 16 ? padded : from + m;
+      const T* at = values + block.offset(m, k);
+      const std::int64_t stride = block.panel_stride(m / ValueLayout::kPanelRows);
+      WEFT_UNROLL for (int v = 0; v < kV; ++v) {
+        const auto y = hn::LoadU(d, rows + v * kLanes);
+        WEFT_UNROLL for (int i = 0; i < kRows; ++i) acc[i * kV + v] =
+            hn::MulAdd(hn::LoadU(d, at + i * stride + v * kLanes), y, acc[i * kV + v]);
       }
+    }
+  }
+  for (int i = 0; i < kRows; ++i) {
+    T sums[16];
+    WEFT_UNROLL for (int v = 0; v < kV; ++v) hn::StoreU(acc[i * kV + v], d, sums + v * kLanes);
+    dx[i] = sum_of_16(sums);
+  }
+}
+
+template <class T>
+void OneLaneTransposed(const SpmmTCall& call) {
+  constexpr int kMost = kVectors<T> == 1 ? 8 : 2;
+  parallel_for(call.s.grid_cols(), [&](std::int64_t c) {
+    const int width = call.s.width_of(c);
+    for (std::int64_t n = 0; n < call.dy.columns()->count; ++n) {
+      const T* dy = call.dy.data<T>() + n * call.dy.tile_stride();
+      T* dx = call.dx.data<T>() + n * call.dx.tile_stride() + c * call.s.block().width;
+      int k = 0;
+      for (; k + kMost <= width; k += kMost) OneLaneColumns<T, kMost>(call, c, k, dy, dx + k);
+      for (; k < width; ++k) OneLaneColumns<T, 1>(call, c, k, dy, dx + k);
+    }
   });
 }
 

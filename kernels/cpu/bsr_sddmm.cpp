@@ -23,6 +23,7 @@ namespace weft::kernels::HWY_NAMESPACE {
 /// The tiles of one chunk, each as a run of 16 lanes.
 template <class T>
 struct LaneRuns {
+  static constexpr Prefetch kPrefetch = Prefetch::no;
   const T* x;
   const T* dy;
   std::int64_t x_tile, dy_tile;
@@ -30,7 +31,7 @@ struct LaneRuns {
 
   HWY_INLINE bool next(Run<T>& run) {
     if (tiles-- == 0) return false;
-    run = {x, dy, lanes, 16};
+    run = {x, dy, lanes, 16, nullptr};
     x += x_tile;
     dy += dy_tile;
     return true;

@@ -11,6 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <weft/core/cache.hpp>
 #include <weft/core/parallel.hpp>
 #include <weft/kernels/cpu/epilogue_rows-inl.hpp>
 #include <weft/kernels/cpu/register_tile-inl.hpp>
@@ -20,17 +21,27 @@
 HWY_BEFORE_NAMESPACE();
 namespace weft::kernels::HWY_NAMESPACE {
 
-template <class T>
+template <class T, Prefetch kFetch>
 struct ForwardRuns {
+  static constexpr Prefetch kPrefetch = kFetch;
+  /// The first tile of a panel asks for both lines of a step long before; the others for what that brought into L2.
+  static constexpr std::int64_t kFirstAhead = 64, kNextAhead = 8;  // steps, whatever block comes next
+  HWY_INLINE static void prefetch(const T*& ahead, int, std::int64_t a_step) {
+    hwy::Prefetch(ahead);
+    if (a_step * static_cast<std::int64_t>(sizeof(T)) > 64) hwy::Prefetch(ahead + 16);
+    ahead += a_step;
+  }
+
   const RunPlan::Run* at;
   const RunPlan::Run* end;
   const T* values;  ///< of the first row of the tile in slot 0
   const T* x;
-  std::int64_t slot_size;
+  std::int64_t slot_size, ahead;
 
   HWY_INLINE bool next(Run<T>& run) {
     if (at == end) return false;
     run.a = values + at->slot * slot_size;
+    if constexpr (kFetch == Prefetch::yes) run.ahead = run.a + ahead;
     run.b = x + std::int64_t{at->x_row} * 16;
     run.length = at->length;
     ++at;
@@ -67,6 +78,7 @@ struct Forward {
   std::int64_t x_tile, y_tile;
   const T* bias = nullptr;
   std::int64_t bias_length = 1;
+  Prefetch fetches = s.values_size() * static_cast<std::int64_t>(sizeof(T)) > l2_bytes() ? Prefetch::yes : Prefetch::no;
 
   /// Rows [r·height, …) of NT tiles from `tile` on, into `out` (first row, tile stride `out_tile`).
   template <int NT>
@@ -74,16 +86,31 @@ struct Forward {
     const auto row = static_cast<std::size_t>(r);
     const RunPlan::Run* begin = plan.runs.data() + plan.ptr[row];
     const RunPlan::Run* end = plan.runs.data() + plan.ptr[row + 1];
-    const T* x_first = x + tile * x_tile;
     const int height = s.height_of(r);
     T gathered[ValueLayout::kPanelRows];
     for (int p = 0; p < block.panels() && p * ValueLayout::kPanelRows < height; ++p) {
       const int first = p * ValueLayout::kPanelRows, rows = std::min(ValueLayout::kPanelRows, height - first);
-      const T* panel = values + block.panel_offset(p);
       const FromRows<T> start{bias == nullptr ? kNoBias<T> : bias_rows(r * block.height + first, rows, gathered)};
-      const auto make = [&](int m) { return ForwardRuns<T>{begin, end, panel + m, x_first, block.slot_size()}; };
-      TileRows<T, NT, 1, 16>(rows, make, block.panel_stride(p), 16, x_tile, start, Target<T>{out + std::int64_t{first} * 16, out_tile});
+      const Target<T> target{out + std::int64_t{first} * 16, out_tile};
+      if (fetches == Prefetch::yes) panel<NT, Prefetch::yes>(begin, end, p, rows, tile, start, target);
+      else panel<NT, Prefetch::no>(begin, end, p, rows, tile, start, target);
     }
+  }
+
+  template <int NT, Prefetch kFetch>
+  void panel(const RunPlan::Run* begin, const RunPlan::Run* end, int p, int rows, std::int64_t tile, FromRows<T> start,
+             Target<T> target) const {
+    using Runs = ForwardRuns<T, kFetch>;
+    const std::int64_t stride = block.panel_stride(p);
+    const auto make = [&](int m) {
+      return Runs{begin,
+                  end,
+                  values + block.panel_offset(p) + m,
+                  x + tile * x_tile,
+                  block.slot_size(),
+                  (m == 0 ? Runs::kFirstAhead : Runs::kNextAhead) * stride};
+    };
+    TileRows<T, NT, 1, 16>(rows, make, stride, 16, x_tile, start, target);
   }
 
   /// The bias of rows [row, row + rows): in place where they do not wrap, else gathered.
@@ -146,14 +173,6 @@ struct Forward {
     for (std::int64_t unit = begin; unit < end; ++unit) window_row<NT>(unit / rows_here, unit % rows_here, rows_here, tile, scratch.data());
   }
 
-  void group(std::int64_t begin, std::int64_t end, std::int64_t tile, int count, std::vector<T>& scratch) const {
-    if constexpr (kMaxTiles<T> == 3) {
-      if (count == 3) return rows<3>(begin, end, tile, scratch);
-      if (count == 2) return rows<2>(begin, end, tile, scratch);
-    }
-    rows<1>(begin, end, tile, scratch);
-  }
-
   /// Units: block rows, or with a window the (position, part) pairs of its result.
   std::int64_t units() const {
     const MaxWindow& w = call.epilogue.window;
@@ -163,10 +182,10 @@ struct Forward {
   void run() const {
     const auto body = [this](std::int64_t begin, std::int64_t end, std::int64_t tile, int count) {
       static thread_local std::vector<T> scratch;
-      group(begin, end, tile, count, scratch);
+      with_tile_count<T>(count, [&](auto tiles) { rows<decltype(tiles)::value>(begin, end, tile, scratch); });
     };
-    if (call.epilogue.window) over_rows_and_tiles<T>(units(), nullptr, call.x.columns()->tiles(), body);
-    else over_rows_and_tiles<T>(units(), &plan.ptr, call.x.columns()->tiles(), body);
+    const std::vector<std::int64_t>* cost = call.epilogue.window ? nullptr : &plan.ptr;
+    over_rows_and_tiles<T>(units(), cost, call.x.columns()->tiles(), fetches, body);
   }
 };
 

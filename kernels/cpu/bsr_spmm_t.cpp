@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <weft/core/cache.hpp>
 #include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
 
@@ -17,8 +18,15 @@ HWY_BEFORE_NAMESPACE();
 namespace weft::kernels::HWY_NAMESPACE {
 
 /// The blocks of a column, each as one run a panel.
-template <class T>
+template <class T, Prefetch kFetch>
 struct ColumnRuns {
+  static constexpr Prefetch kPrefetch = kFetch;
+  /// The tile's rows of the next block (row stride times rows, contiguous) over the steps of this one.
+  HWY_INLINE static void prefetch(const T*& ahead, int rows, std::int64_t) {
+    hwy::Prefetch(ahead);
+    ahead += rows;
+  }
+
   const SparsePattern* s;
   const std::int32_t* row;
   const std::int32_t* slot;
@@ -44,6 +52,10 @@ struct ColumnRuns {
       ++row;
       ++slot;
     }
+    if constexpr (kFetch == Prefetch::yes) {
+      run.ahead = run.a;
+      if (row != row_end) run.ahead = values + *slot * slot_size + block.panel_offset(panel) + k * block.panel_stride(panel);
+    }
     return true;
   }
 };
@@ -56,21 +68,28 @@ struct Transposed {
   const T* dy = call.dy.data<T>();
   T* dx = call.dx.data<T>();
   std::int64_t dy_tile = call.dy.tile_stride(), dx_tile = call.dx.tile_stride();
+  Prefetch fetches = call.s.values_size() * static_cast<std::int64_t>(sizeof(T)) > l2_bytes() ? Prefetch::yes : Prefetch::no;
 
-  template <int NT, int RS>
-  void columns(std::int64_t begin, std::int64_t end, std::int64_t tile) const {
+  template <int NT, int RS, Prefetch kFetch>
+  void columns_as(std::int64_t begin, std::int64_t end, std::int64_t tile) const {
     const ValueLayout& block = call.s.block();
     for (std::int64_t c = begin; c < end; ++c) {
       const auto at = static_cast<std::size_t>(c);
       const auto first = static_cast<std::size_t>(view.ptr[at]), last = static_cast<std::size_t>(view.ptr[at + 1]);
       const auto make = [&](int k) {
-        return ColumnRuns<T>{
+        return ColumnRuns<T, kFetch>{
             &call.s, view.row.data() + first, view.slot.data() + first, view.row.data() + last, values, dy + tile * dy_tile,
             k,       block.slot_size()};
       };
       T* out = dx + tile * dx_tile + c * block.width * 16;
       TileRows<T, NT, RS, 16>(call.s.width_of(c), make, 1, 16, dy_tile, FromZero<T>{}, Target<T>{out, dx_tile});
     }
+  }
+
+  template <int NT, int RS>
+  void columns(std::int64_t begin, std::int64_t end, std::int64_t tile) const {
+    if (fetches == Prefetch::yes) columns_as<NT, RS, Prefetch::yes>(begin, end, tile);
+    else columns_as<NT, RS, Prefetch::no>(begin, end, tile);
   }
 
   template <int NT>
@@ -83,13 +102,9 @@ struct Transposed {
   }
 
   void run() const {
-    over_rows_and_tiles<T>(call.s.grid_cols(), &view.ptr, call.dy.columns()->tiles(),
+    over_rows_and_tiles<T>(call.s.grid_cols(), &view.ptr, call.dy.columns()->tiles(), fetches,
                            [this](std::int64_t begin, std::int64_t end, std::int64_t tile, int count) {
-                             if constexpr (kMaxTiles<T> == 3) {
-                               if (count == 3) return by_stride<3>(begin, end, tile);
-                               if (count == 2) return by_stride<2>(begin, end, tile);
-                             }
-                             by_stride<1>(begin, end, tile);
+                             with_tile_count<T>(count, [&](auto tiles) { by_stride<decltype(tiles)::value>(begin, end, tile); });
                            });
   }
 };

@@ -23,6 +23,7 @@ namespace weft::kernels::HWY_NAMESPACE {
 /// One stretch of the contraction.
 template <class T>
 struct DenseRun {
+  static constexpr Prefetch kPrefetch = Prefetch::no;
   Run<T> run;
   bool taken = false;
 
@@ -48,7 +49,7 @@ struct DenseForward {
     for (auto p = static_cast<int>(begin); p < static_cast<int>(end); ++p) {
       const std::int64_t first = std::int64_t{p} * ValueLayout::kPanelRows;
       const T* panel = a + layout.panel_offset(p);
-      const auto make = [&](int m) { return DenseRun<T>{{panel + m, x, size.k, 1}}; };
+      const auto make = [&](int m) { return DenseRun<T>{{panel + m, x, size.k, 1, nullptr}}; };
       const FromRows<T> start{bias == nullptr ? kNoBias<T> : bias + first};
       const Target<T> target{c.first + tile * c.stride + first * 16, c.stride};
       TileRows<T, NT, 1, 16>(layout.panel_rows(p), make, layout.panel_stride(p), 16, b.stride, start, target);
@@ -56,13 +57,9 @@ struct DenseForward {
   }
 
   void run() const {
-    over_rows_and_tiles<T>(size.a().panels(), nullptr, size.tiles,
+    over_rows_and_tiles<T>(size.a().panels(), nullptr, size.tiles, Prefetch::no,
                            [this](std::int64_t begin, std::int64_t end, std::int64_t tile, int count) {
-                             if constexpr (kMaxTiles<T> == 3) {
-                               if (count == 3) return panels<3>(begin, end, tile);
-                               if (count == 2) return panels<2>(begin, end, tile);
-                             }
-                             panels<1>(begin, end, tile);
+                             with_tile_count<T>(count, [&](auto tiles) { panels<decltype(tiles)::value>(begin, end, tile); });
                            });
   }
 };
@@ -70,6 +67,7 @@ struct DenseForward {
 /// A column of A, one run a panel.
 template <class T>
 struct DenseColumn {
+  static constexpr Prefetch kPrefetch = Prefetch::no;
   ValueLayout layout;
   const T* a;
   const T* c;
@@ -80,7 +78,7 @@ struct DenseColumn {
     if (panel == layout.panels()) return false;
     const std::int64_t stride = layout.panel_stride(panel);
     run = {a + layout.panel_offset(panel) + k * stride, c + std::int64_t{panel} * ValueLayout::kPanelRows * 16, layout.panel_rows(panel),
-           stride};
+           stride, nullptr};
     ++panel;
     return true;
   }
@@ -113,19 +111,17 @@ struct DenseTransposed {
 
   void run() const {
     const std::int64_t units = (std::int64_t{size.k} + kColumns - 1) / kColumns;
-    over_rows_and_tiles<T>(units, nullptr, size.tiles, [this](std::int64_t begin, std::int64_t end, std::int64_t tile, int count) {
-      if constexpr (kMaxTiles<T> == 3) {
-        if (count == 3) return by_stride<3>(begin, end, tile);
-        if (count == 2) return by_stride<2>(begin, end, tile);
-      }
-      by_stride<1>(begin, end, tile);
-    });
+    over_rows_and_tiles<T>(units, nullptr, size.tiles, Prefetch::no,
+                           [this](std::int64_t begin, std::int64_t end, std::int64_t tile, int count) {
+                             with_tile_count<T>(count, [&](auto tiles) { by_stride<decltype(tiles)::value>(begin, end, tile); });
+                           });
   }
 };
 
 /// The lanes of some tiles against those of Cᵀ.
 template <class T>
 struct DenseLanes {
+  static constexpr Prefetch kPrefetch = Prefetch::no;
   const T* b;
   const T* c_t;
   std::int64_t b_stride, c_stride, tiles;
@@ -133,7 +129,7 @@ struct DenseLanes {
 
   HWY_INLINE bool next(Run<T>& run) {
     if (tiles-- == 0) return false;
-    run = {b, c_t, lanes, 16};
+    run = {b, c_t, lanes, 16, nullptr};
     b += b_stride;
     c_t += c_stride;
     return true;

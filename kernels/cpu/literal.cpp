@@ -21,51 +21,64 @@ void for_each_entry(const SparsePattern& s, std::int64_t r, std::int64_t c, std:
       if (s.kept(slot, m, k)) f(r * block.height + m, c * block.width + k, slot * block.slot_size() + block.offset(m, k));
 }
 
-/// Element (row, column n) of a tiled tensor.
+/// Column n of a tiled tensor: its row r is column[r].
 template <class T>
-T& at(const Tensor& t, std::int64_t row, std::int64_t n) {
-  const std::int64_t lanes = t.columns()->lanes;
-  return t.data<T>()[n / lanes * t.tile_stride() + row * lanes + n % lanes];
+struct Column {
+  T* first;
+  std::int64_t lanes;
+
+  Column(const Tensor& t, std::int64_t n)
+      : first(t.data<T>() + n / t.columns()->lanes * t.tile_stride() + n % t.columns()->lanes), lanes(t.columns()->lanes) {}
+  T& operator[](std::int64_t row) const { return first[row * lanes]; }
+};
+
+/// Calls f(r, c, slot) for every stored block, by row.
+template <class F>
+void for_each_block(const SparsePattern& s, F&& f) {
+  for (std::int64_t r = 0; r < s.grid_rows(); ++r)
+    for (std::int64_t e = s.row_ptr()[static_cast<std::size_t>(r)]; e < s.row_ptr()[static_cast<std::size_t>(r) + 1]; ++e)
+      f(r, s.col()[static_cast<std::size_t>(e)], s.slot(e));
 }
 
 template <class T>
 void literal_spmm(const SpmmCall& call) {
-  const SparsePattern& s = call.s;
+  const T* values = call.values.data<T>();
   for (std::int64_t n = 0; n < call.x.columns()->padded(); ++n) {
-    for (std::int64_t row = 0; row < s.rows(); ++row)
-      at<T>(call.y, row, n) = call.bias.defined() ? call.bias.data<T>()[row % call.bias.row_count()] : T{};
-    for (std::int64_t r = 0; r < s.grid_rows(); ++r)
-      for (std::int64_t e = s.row_ptr()[static_cast<std::size_t>(r)]; e < s.row_ptr()[static_cast<std::size_t>(r) + 1]; ++e)
-        for_each_entry(s, r, s.col()[static_cast<std::size_t>(e)], s.slot(e), [&](std::int64_t row, std::int64_t col, std::int64_t value) {
-          at<T>(call.y, row, n) = std::fma(call.values.data<T>()[value], at<T>(call.x, col, n), at<T>(call.y, row, n));
-        });
+    const Column<T> x(call.x, n), y(call.y, n);
+    for (std::int64_t row = 0; row < call.s.rows(); ++row)
+      y[row] = call.bias.defined() ? call.bias.data<T>()[row % call.bias.row_count()] : T{};
+    for_each_block(call.s, [&](std::int64_t r, std::int64_t c, std::int32_t slot) {
+      for_each_entry(call.s, r, c, slot,
+                     [&](std::int64_t row, std::int64_t col, std::int64_t value) { y[row] = std::fma(values[value], x[col], y[row]); });
+    });
   }
 }
 
 template <class T>
 void literal_spmm_t(const SpmmTCall& call) {
-  const SparsePattern& s = call.s;
+  const T* values = call.values.data<T>();
   for (std::int64_t n = 0; n < call.dy.columns()->padded(); ++n) {
-    for (std::int64_t col = 0; col < s.cols(); ++col) at<T>(call.dx, col, n) = T{};
-    for (std::int64_t r = 0; r < s.grid_rows(); ++r)
-      for (std::int64_t e = s.row_ptr()[static_cast<std::size_t>(r)]; e < s.row_ptr()[static_cast<std::size_t>(r) + 1]; ++e)
-        for_each_entry(s, r, s.col()[static_cast<std::size_t>(e)], s.slot(e), [&](std::int64_t row, std::int64_t col, std::int64_t value) {
-          at<T>(call.dx, col, n) = std::fma(call.values.data<T>()[value], at<T>(call.dy, row, n), at<T>(call.dx, col, n));
-        });
+    const Column<T> dy(call.dy, n), dx(call.dx, n);
+    for (std::int64_t col = 0; col < call.s.cols(); ++col) dx[col] = T{};
+    for_each_block(call.s, [&](std::int64_t r, std::int64_t c, std::int32_t slot) {
+      for_each_entry(call.s, r, c, slot,
+                     [&](std::int64_t row, std::int64_t col, std::int64_t value) { dx[col] = std::fma(values[value], dy[row], dx[col]); });
+    });
   }
 }
 
 template <class T>
 void literal_sddmm(const SddmmCall& call) {
-  const SparsePattern& s = call.s;
   T* dvalues = call.dvalues.data<T>();
-  std::fill_n(dvalues, s.values_size(), T{});
-  for (std::int64_t r = 0; r < s.grid_rows(); ++r)
-    for (std::int64_t n = 0; n < call.x.columns()->count; ++n)
-      for (std::int64_t e = s.row_ptr()[static_cast<std::size_t>(r)]; e < s.row_ptr()[static_cast<std::size_t>(r) + 1]; ++e)
-        for_each_entry(s, r, s.col()[static_cast<std::size_t>(e)], s.slot(e), [&](std::int64_t row, std::int64_t col, std::int64_t value) {
-          dvalues[value] = std::fma(at<T>(call.x, col, n), at<T>(call.dy, row, n), dvalues[value]);
-        });
+  std::fill_n(dvalues, call.s.values_size(), T{});
+  for (std::int64_t n = 0; n < call.x.columns()->count; ++n) {
+    const Column<T> x(call.x, n), dy(call.dy, n);
+    for_each_block(call.s, [&](std::int64_t r, std::int64_t c, std::int32_t slot) {
+      for_each_entry(call.s, r, c, slot, [&](std::int64_t row, std::int64_t col, std::int64_t value) {
+        dvalues[value] = std::fma(x[col], dy[row], dvalues[value]);
+      });
+    });
+  }
   if (call.dbias.defined()) bias_gradient<T>(call);
 }
 

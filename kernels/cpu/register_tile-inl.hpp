@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <weft/core/parallel.hpp>
@@ -36,11 +38,13 @@ template <class T>
 constexpr int kVectors = 16 / static_cast<int>(hn::MaxLanes(TileTag<T>()));
 /// Most 16-lane vectors side by side, and most rows for a given number of them, so that accumulators fit the registers.
 template <class T>
-constexpr int kMaxTiles = kVectors<T> == 1 ? 3 : 1;
+constexpr int kMaxTiles = kVectors<T> == 1 ? 4 : 1;
 template <class T, int NT>
 constexpr int kMaxRows = HWY_TARGET == HWY_SSSE3  ? 2  // the baseline is there to run, not to win: it keeps the build small
                          : HWY_TARGET == HWY_AVX2 ? (kVectors<T> == 2 ? 6 : 3)
-                         : kVectors<T> == 1       ? (NT == 1 ? 16 : 8)
+                         : kVectors<T> == 1       ? (NT == 1   ? 16
+                                                     : NT == 4 ? 6
+                                                               : 8)
                          : kVectors<T> == 2       ? 8
                          : kVectors<T> == 4       ? 6
                                                   : 2;
@@ -52,7 +56,12 @@ struct Run {
   const T* b;
   std::int64_t length;
   std::int64_t row_stride;  ///< read by tiles with a dynamic row stride only
+  const T* ahead;           ///< read by runs that prefetch only: scalar operands that will be wanted later
 };
+
+/// Whether a tile asks for values before it needs them, from Run::ahead on (Runs::prefetch, once a step): worth a tenth to a half
+/// where a product's weights exceed L2, costly where they do not (`./run bench --filter bsr/`). It changes no bit.
+enum class Prefetch { no, yes };
 
 /// What the accumulators start from: a policy, so that a tile holds code for its own only. `at(d, row, lane, c)` gives the vector that
 /// begins at lane `lane` of the tile (16 lanes a vector of the tile), where c is its place in C; `skip(rows)` moves on.
@@ -124,6 +133,7 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
     const T* HWY_RESTRICT a = run.a;
     const T* HWY_RESTRICT b = run.b;
     const std::int64_t rs = RS == kDynamicStride ? run.row_stride : RS;
+    const T* ahead = Runs::kPrefetch == Prefetch::yes ? run.ahead : nullptr;
     WEFT_NO_UNROLL for (std::int64_t k = 0; k < run.length; ++k) {
       V x[kNV];
       WEFT_UNROLL for (int v = 0; v < kNV; ++v) x[v] = hn::LoadU(d, b + v / kV * b_tile + v % kV * kLanes);
@@ -131,6 +141,7 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
         const V scalar = hn::Set(d, a[r * rs]);
         WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[r * kNV + v] = hn::MulAdd(x[v], scalar, acc[r * kNV + v]);
       }
+      if constexpr (Runs::kPrefetch == Prefetch::yes) Runs::prefetch(ahead, MR, a_step);
       a += a_step;
       b += b_step;
     }
@@ -160,7 +171,7 @@ HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::in
   }
   WEFT_TILE(16)
   WEFT_TILE(8)
-  if constexpr (kMost == 6) {
+  if constexpr (kMost == 6) {  // AVX2, or four tiles
     WEFT_TILE(6)
   }
   WEFT_TILE(4)
@@ -172,18 +183,31 @@ HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::in
 #undef WEFT_TILE
 }
 
-/// Tiles of the next group of `left` neighbouring ones: by threes, then twos (4 = 2 + 2), one alone.
+/// Tiles of the next group of `left` neighbouring ones. Weights in L2: by threes, then twos (4 = 2 + 2), one alone. Weights beyond
+/// (`streams`): by fours, since every group reads all the weights again.
 template <class T>
-HWY_INLINE int NextGroup(std::int64_t left) {
+HWY_INLINE int NextGroup(std::int64_t left, Prefetch streams) {
   if (kMaxTiles<T> == 1 || left == 1) return 1;
+  if (streams == Prefetch::yes) return left == 4 || left >= 7 ? 4 : left >= 3 ? 3 : 2;
   return left == 2 || left == 4 ? 2 : 3;
+}
+
+/// Calls body with `count` tiles as a constant: body(std::integral_constant<int, NT>).
+template <class T, class Body>
+HWY_INLINE void with_tile_count(int count, Body&& body) {
+  if constexpr (kMaxTiles < T >> 1) {
+    if (count == 4) return body(std::integral_constant<int, 4>());
+    if (count == 3) return body(std::integral_constant<int, 3>());
+    if (count == 2) return body(std::integral_constant<int, 2>());
+  }
+  body(std::integral_constant<int, 1>());
 }
 
 /// Calls body(begin, end, first_tile, tile_count) so that every unit (a block row or column) meets every tile once. Each thread
 /// takes a range of units of about equal cost (`cost`: running total, or null) and all tile groups, so that its share of the
 /// weights stays in its L2; where units are few, the tile groups are shared out instead.
 template <class T, class Body>
-void over_rows_and_tiles(std::int64_t units, const std::vector<std::int64_t>* cost, std::int64_t tiles, Body&& body) {
+void over_rows_and_tiles(std::int64_t units, const std::vector<std::int64_t>* cost, std::int64_t tiles, Prefetch streams, Body&& body) {
   if (units == 0 || tiles == 0) return;
   const std::int64_t team = threads();
   const std::int64_t most_tiles = kMaxTiles<T>;
@@ -198,7 +222,7 @@ void over_rows_and_tiles(std::int64_t units, const std::vector<std::int64_t>* co
     const auto p = static_cast<std::size_t>(item / slices);
     const std::int64_t slice = item % slices, last = tiles * (slice + 1) / slices;
     for (std::int64_t tile = tiles * slice / slices; tile < last;) {
-      const int count = NextGroup<T>(last - tile);
+      const int count = NextGroup<T>(last - tile, streams);
       body(bounds[p], bounds[p + 1], tile, count);
       tile += count;
     }
