@@ -18,6 +18,8 @@ target_compile_options(weft_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow 
 target_compile_options(weft_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-array-bounds>)
 if(WEFT_SANITIZE)
   target_compile_options(weft_options INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # At -O2 -g g++ takes minutes for each file of kernels; reports of sanitizers name lines, which -g1 has.
+  target_compile_options(weft_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-O1;-g1>)
   target_link_options(weft_options INTERFACE -fsanitize=${WEFT_SANITIZE})
 endif()
 # Run-time dispatch among these on x86: SSSE3 (the baseline, any x86-64 processor since 2006), AVX2, AVX-512.
