@@ -30,7 +30,7 @@ struct Tape::Record {
   std::int32_t output;
   std::vector<std::int32_t> inputs, inner;
   Backward backward;
-  std::int64_t output_bytes;
+  std::int64_t output_bytes, saved_bytes;
 };
 
 // ---- Var ----
@@ -177,6 +177,8 @@ Tensor Tape::like(Var x, Shape rows) const {
 
 namespace {
 
+std::int64_t bytes_of(const Tensor& t) { return t.defined() ? t.element_count() * static_cast<std::int64_t>(size_of(t.dtype())) : 0; }
+
 /// True if y is x or rows of it.
 bool lies_in(const Tensor& y, const Tensor& x) {
   if (!x.defined() || !y.defined()) return false;
@@ -204,21 +206,24 @@ bool Tape::any_wants_grad(const std::vector<std::int32_t>& ids) const {
 }
 
 void Tape::append(std::string_view op, std::int32_t output, std::vector<std::int32_t> inputs, std::vector<std::int32_t> inner,
-                  Backward backward, bool view) {
+                  Backward backward, bool view, const std::vector<Tensor>& saved) {
   const Tensor& y = values_[static_cast<std::size_t>(output)];
   if (check_finite_) check_values(y, op, path_, "output");
   if (observer_) observer_(op, path_, y.rows());
   if (!training()) return;
   if (!any_wants_grad(inputs)) backward = nullptr;
-  const std::int64_t bytes = view ? 0 : y.element_count() * static_cast<std::int64_t>(size_of(y.dtype()));
-  records_.push_back({std::string(op), path_, output, std::move(inputs), std::move(inner), std::move(backward), bytes});
+  const std::int64_t bytes = view ? 0 : bytes_of(y);
+  std::int64_t kept = 0;
+  if (backward)
+    for (const Tensor& t : saved) kept += bytes_of(t);
+  records_.push_back({std::string(op), path_, output, std::move(inputs), std::move(inner), std::move(backward), bytes, kept});
 }
 
-Var Tape::record(std::string_view op, Tensor y, std::initializer_list<Var> inputs, Backward backward) {
-  return record(op, std::move(y), std::vector<Var>(inputs), std::move(backward));
+Var Tape::record(std::string_view op, Tensor y, std::initializer_list<Var> inputs, Backward backward, const std::vector<Tensor>& saved) {
+  return record(op, std::move(y), std::vector<Var>(inputs), std::move(backward), saved);
 }
 
-Var Tape::record(std::string_view op, Tensor y, const std::vector<Var>& inputs, Backward backward) {
+Var Tape::record(std::string_view op, Tensor y, const std::vector<Var>& inputs, Backward backward, const std::vector<Tensor>& saved) {
   if (!backward)
     throw UsageError(
         {.op = std::string(op), .path = path_, .what = "an op without a gradient cannot be recorded", .hint = "give record() a backward"});
@@ -232,7 +237,7 @@ Var Tape::record(std::string_view op, Tensor y, const std::vector<Var>& inputs, 
   // Described before y moves: the order in which a call's arguments are made is not fixed.
   Node described{.dtype = y.dtype(), .rows = y.rows(), .columns = y.columns(), .wants_grad = training() && any_wants_grad(ids)};
   const Var made = add_node(std::move(described), std::move(y));
-  append(op, made.id_, std::move(ids), {}, std::move(backward), view);
+  append(op, made.id_, std::move(ids), {}, std::move(backward), view, saved);
   return made;
 }
 
@@ -270,18 +275,18 @@ void Tape::force(std::int32_t id) {
 }
 
 void Tape::resolve(std::int32_t id, std::string_view op, Tensor value, const std::vector<Var>& inputs, std::vector<std::int32_t> inner,
-                   Backward backward) {
+                   Backward backward, const std::vector<Tensor>& saved) {
   const std::size_t index = static_cast<std::size_t>(id);
   WEFT_CHECK(index < nodes_.size() && !values_[index].defined() && value.defined());
   std::vector<std::int32_t> ids = take_inputs(inputs, op);
   nodes_[index].pending = nullptr;
   values_[index] = std::move(value);
-  if (backward) append(op, id, std::move(ids), std::move(inner), std::move(backward), false);
+  if (backward) append(op, id, std::move(ids), std::move(inner), std::move(backward), false, saved);
 }
 
 std::vector<Tape::RecordInfo> Tape::records() const {
   std::vector<RecordInfo> infos;
-  for (const Record& record : records_) infos.push_back({record.op, record.path, record.output_bytes});
+  for (const Record& record : records_) infos.push_back({record.op, record.path, record.output_bytes, record.saved_bytes});
   return infos;
 }
 

@@ -92,8 +92,9 @@ class Tape {
 
   /// Records that `y` was computed from `inputs` by `op`. If `y` shares storage with an input it is a view, else y is the op's own.
   /// Throws UsageError for a stale or foreign Var.
-  Var record(std::string_view op, Tensor y, std::initializer_list<Var> inputs, Backward backward);
-  Var record(std::string_view op, Tensor y, const std::vector<Var>& inputs, Backward backward);
+  /// `saved` names the tensors that the closure keeps beside values of the tape (its inputs and y), for records().
+  Var record(std::string_view op, Tensor y, std::initializer_list<Var> inputs, Backward backward, const std::vector<Tensor>& saved = {});
+  Var record(std::string_view op, Tensor y, const std::vector<Var>& inputs, Backward backward, const std::vector<Tensor>& saved = {});
 
   /// A value that is computed when it is first needed (see pending.hpp).
   Var defer(std::shared_ptr<Pending> pending, Dtype dtype, Shape rows, ColumnsPtr columns, const std::vector<Var>& inputs);
@@ -104,7 +105,7 @@ class Tape {
   /// Gives a deferred node its value and its backward. `inner` are nodes whose gradients the closure takes too. Without a backward
   /// nothing is recorded: the value was computed again for a later reader, and a record that has the node as inner takes its gradient.
   void resolve(std::int32_t node, std::string_view op, Tensor value, const std::vector<Var>& inputs, std::vector<std::int32_t> inner,
-               Backward backward);
+               Backward backward, const std::vector<Tensor>& saved = {});
 
   /// Gradients of `loss` (one row, one column or a plain scalar tensor of one element) for every leaf and parameter.
   /// Frees what it has used. Throws UsageError in eval mode or if loss is not a scalar.
@@ -129,10 +130,11 @@ class Tape {
   void check_finite(bool on) { check_finite_ = on; }
   bool checking_finite() const { return check_finite_; }
 
-  /// One line for each record: what the op keeps for backward beyond its output.
+  /// One line for each record: the bytes of its value, and of what it keeps for backward beside values of the tape (bits, choices,
+  /// statistics).
   struct RecordInfo {
     std::string op, path;
-    std::int64_t output_bytes;
+    std::int64_t output_bytes, saved_bytes;
   };
   std::vector<RecordInfo> records() const;
   /// Called once for each op as it is recorded or resolved, also in eval mode (summary uses it).
@@ -153,7 +155,7 @@ class Tape {
   std::vector<std::int32_t> take_inputs(const std::vector<Var>& inputs, std::string_view op);
   bool any_wants_grad(const std::vector<std::int32_t>& ids) const;
   void append(std::string_view op, std::int32_t output, std::vector<std::int32_t> inputs, std::vector<std::int32_t> inner,
-              Backward backward, bool view);
+              Backward backward, bool view, const std::vector<Tensor>& saved);
   void force(std::int32_t id);
   void check_values(const Tensor& t, std::string_view op, const std::string& path, const std::string& what) const;
   Tensor seed_gradient(Var loss);

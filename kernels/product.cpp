@@ -1,5 +1,6 @@
 #include <weft/kernels/product.hpp>
 
+#include <weft/core/cache.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/log.hpp>
 #include <weft/core/text.hpp>
@@ -41,14 +42,22 @@ void require_same_columns(const char* op, const SparsePattern& s, const Tensor& 
                                   " in ", b.columns()->lanes)});
 }
 
+/// Why a row runs: what of the call it serves.
+std::string reason(const SparsePattern& s, int lanes, Dtype dtype) {
+  const ValueLayout& block = s.block();
+  const char* format = block.paneled() ? "dense blocks in panels" : block.scalar() ? "scalar entries" : "diagonal blocks";
+  const std::int64_t bytes = s.values_size() * static_cast<std::int64_t>(size_of(dtype));
+  return cat("first row for ", format, " (", block.height, "x", block.width, ", ", s.blocks(), " stored) with ", lanes,
+             lanes == 1 ? " lane" : " lanes", "; ", bytes, " bytes of values ",
+             bytes > l2_bytes() ? "stream from beyond L2: prefetched" : "fit L2");
+}
+
 /// The first row that applies; with a log sink, says which and why.
 template <class Call>
-const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const SparsePattern& s, int lanes, const char* entry) {
+const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const SparsePattern& s, int lanes, Dtype dtype, const char* entry) {
   for (const KernelRow<Call>& row : rows)
     if (row.applies(s, lanes)) {
-      if (log_wanted())
-        log(cat(entry, " ", row.name, " (", isa_name(), "): ", s.name(), ", blocks ", s.block().height, "x", s.block().width, ", ",
-                s.blocks(), " stored, ", lanes, lanes == 1 ? " lane" : " lanes"));
+      if (log_wanted()) log(cat(entry, " ", row.name, " (", isa_name(), "): ", s.name(), ": ", reason(s, lanes, dtype)));
       return row;
     }
   throw UsageError({.op = entry, .path = s.name(), .what = "no kernel row applies"});
@@ -62,7 +71,7 @@ void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, cons
   require_operand("spmm", s, "X", x, s.cols(), values);
   require_operand("spmm", s, "Y", y, e.window ? e.window.out().size() : s.rows(), values);
   require_same_columns("spmm", s, x, y);
-  const KernelRow<SpmmCall>& row = choose(spmm_rows(), s, x.columns()->lanes, "spmm");
+  const KernelRow<SpmmCall>& row = choose(spmm_rows(), s, x.columns()->lanes, x.dtype(), "spmm");
   const bool window_fits = !e.window || (e.window.in.c % s.block().height == 0 && !e.residual.defined());
   if (e.empty() || (row.fuses == Fuses::yes && window_fits)) return row.run(x.dtype(), {s, values, bias, x, e, y});
   const Tensor z = e.window ? Tensor::tiled(x.dtype(), {s.rows()}, x.columns()) : y;
@@ -75,7 +84,7 @@ void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, cons
   require_operand("spmm_t", s, "dY", dy, s.rows(), values);
   require_operand("spmm_t", s, "dX", dx, s.cols(), values);
   require_same_columns("spmm_t", s, dy, dx);
-  choose(spmm_t_rows(), s, dy.columns()->lanes, "spmm_t").run(dy.dtype(), {s, values, dy, dx});
+  choose(spmm_t_rows(), s, dy.columns()->lanes, dy.dtype(), "spmm_t").run(dy.dtype(), {s, values, dy, dx});
 }
 
 void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {
@@ -84,7 +93,7 @@ void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tens
   require_operand("sddmm", s, "dY", dy, s.rows(), dvalues);
   require_operand("sddmm", s, "X", x, s.cols(), dvalues);
   require_same_columns("sddmm", s, dy, x);
-  choose(sddmm_rows(), s, dy.columns()->lanes, "sddmm").run(dy.dtype(), {s, dy, x, dvalues, dbias});
+  choose(sddmm_rows(), s, dy.columns()->lanes, dy.dtype(), "sddmm").run(dy.dtype(), {s, dy, x, dvalues, dbias});
 }
 
 void spmm_backward(const SparsePattern& s, const Tensor& values, const Tensor& x, const Epilogue& e, const Tensor& y, const Tensor& dy,

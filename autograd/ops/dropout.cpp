@@ -17,11 +17,13 @@ Var dropout(Var x, double p) {
   const Tensor keep =
       x.columns() ? Tensor::tiled(Dtype::u8, x.rows(), x.columns(), tape.pool()) : Tensor::plain(Dtype::u8, x.rows(), tape.pool());
   kernels::dropout(x.value(), p, {tape.seed(), static_cast<std::uint64_t>(tape.step()), tape.path()}, keep, y);
-  return tape.record("dropout", y, {x}, [keep, p](const Tensor& dy, GradSink& grads) {
-    const Tensor dx = grads.buffer(0);
-    kernels::dropout_grad(keep, p, dy, dx);
-    grads.add(0, dx);
-  });
+  return tape.record("dropout", y, {x},
+                     [keep, p](const Tensor& dy, GradSink& grads) {
+                       const Tensor dx = grads.buffer(0);
+                       kernels::dropout_grad(keep, p, dy, dx);
+                       grads.add(0, dx);
+                     },
+                     {keep});
 }
 
 }  // namespace weft

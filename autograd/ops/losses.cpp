@@ -81,7 +81,7 @@ Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions option
     kernels::cross_entropy_grad(x, targets, smoothing, ignore, log_sum, scalar_value(dy), dx);
     grads.add(0, dx);
   };
-  return {logits.tape().record("cross_entropy", y, {logits}, backward), count};
+  return {logits.tape().record("cross_entropy", y, {logits}, backward, {log_sum}), count};
 }
 
 Loss mse(Var prediction, const Tensor& target) {

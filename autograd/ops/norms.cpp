@@ -96,13 +96,15 @@ Var layer_norm(Var x, Var gamma, Var beta, double eps) {
   };
   const Tensor mean = heads(), scale = heads();
   kernels::layer_norm(in, stretch, beta.value(), eps, y, mean, scale);
-  return x.tape().record("layer_norm", y, {x, gamma, beta}, [=](const Tensor& dy, GradSink& grads) {
-    if (grads.wants(1) || grads.wants(2)) add_affine(kernels::layer_norm_gradients(in, mean, scale, dy), grads);
-    if (!grads.wants(0)) return;
-    const Tensor dx = grads.buffer(0);
-    kernels::layer_norm_grad(in, stretch, mean, scale, dy, dx);
-    grads.add(0, dx);
-  });
+  return x.tape().record("layer_norm", y, {x, gamma, beta},
+                         [=](const Tensor& dy, GradSink& grads) {
+                           if (grads.wants(1) || grads.wants(2)) add_affine(kernels::layer_norm_gradients(in, mean, scale, dy), grads);
+                           if (!grads.wants(0)) return;
+                           const Tensor dx = grads.buffer(0);
+                           kernels::layer_norm_grad(in, stretch, mean, scale, dy, dx);
+                           grads.add(0, dx);
+                         },
+                         {mean, scale});
 }
 
 }  // namespace weft

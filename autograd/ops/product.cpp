@@ -28,11 +28,12 @@ struct Step {
   Tensor y;
   std::vector<Var> inputs;
   Backward backward;
+  std::vector<Tensor> saved = {};  ///< what backward keeps beside values of the tape
 };
 
 Var record(Step step) {
   Tape& tape = step.inputs.front().tape();
-  return tape.record(step.op, std::move(step.y), step.inputs, std::move(step.backward));
+  return tape.record(step.op, std::move(step.y), step.inputs, std::move(step.backward), step.saved);
 }
 
 Step add_step(Var a, Var b) {
@@ -63,22 +64,30 @@ Step map_step(Var x, const MapCall& call) {
   kernels::map(call, contiguous, y, saved);
   if (kind == kernels::Saves::input) saved = contiguous;
   if (kind == kernels::Saves::output) saved = y;
-  return {kernels::name_of(call.map), y, {x}, [call, saved](const Tensor& dy, GradSink& grads) {
+  return {kernels::name_of(call.map),
+          y,
+          {x},
+          [call, saved](const Tensor& dy, GradSink& grads) {
             const Tensor dx = grads.buffer(0);
             kernels::map_grad(call, saved, dy, dx);
             grads.add(0, dx);
-          }};
+          },
+          kind == kernels::Saves::bits ? std::vector<Tensor>{saved} : std::vector<Tensor>{}};
 }
 
 Step max_pool_step(Var x, const kernels::PoolGeometry& g) {
   const Tensor y = x.tape().like(x, g.out.shape());
   const Tensor place = Tensor::tiled(Dtype::u8, g.out.shape(), x.columns(), x.tape().pool());
   kernels::max_pool(g, x.value(), y, place);
-  return {"max_pool2d", y, {x}, [g, place](const Tensor& dy, GradSink& grads) {
+  return {"max_pool2d",
+          y,
+          {x},
+          [g, place](const Tensor& dy, GradSink& grads) {
             const Tensor dx = grads.buffer(0);
             kernels::max_pool_grad(g, place, dy, dx);
             grads.add(0, dx);
-          }};
+          },
+          {place}};
 }
 
 /// A product and the stages that follow it so far.
@@ -116,7 +125,7 @@ class Chain : public Pending {
     if (head->fused && is_inner(node)) return tape.resolve(node, "spmm", compute(tape).y, {}, {}, nullptr);
     if (stage == product || fuses(tape)) return run_fused(tape, node);
     Step step = last_stage();
-    tape.resolve(node, step.op, std::move(step.y), step.inputs, {}, std::move(step.backward));
+    tape.resolve(node, step.op, std::move(step.y), step.inputs, {}, std::move(step.backward), step.saved);
   }
 
  private:
@@ -249,7 +258,8 @@ void Chain::run_fused(Tape& tape, std::int32_t node) {
                  if (want.dvalues.defined()) grads.add(0, want.dvalues);
                  if (want.dbias.defined()) grads.add(1, want.dbias);
                  if (want.dx.defined()) grads.add(2, want.dx);
-               });
+               },
+               {r.epilogue.saved, r.epilogue.choice});
 }
 
 /// The chain that computes x, if x is one that has not run.

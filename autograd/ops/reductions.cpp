@@ -30,11 +30,13 @@ Var extreme_row(const char* op, Binary which, Var x) {
   const Pool& pool = x.tape().pool();
   Tensor where = x.columns() ? Tensor::tiled(Dtype::i32, {1}, x.columns(), pool) : Tensor::plain(Dtype::i32, {1}, pool);
   kernels::extreme_rows(which, x.value(), y, where);
-  return x.tape().record(op, y, {x}, [where](const Tensor& dy, GradSink& grads) {
-    const Tensor dx = grads.buffer(0);
-    kernels::place_rows(where, dy, dx);
-    grads.add(0, dx);
-  });
+  return x.tape().record(op, y, {x},
+                         [where](const Tensor& dy, GradSink& grads) {
+                           const Tensor dx = grads.buffer(0);
+                           kernels::place_rows(where, dy, dx);
+                           grads.add(0, dx);
+                         },
+                         {where});
 }
 
 Var scaled_sum(const char* op, Var x, double scale) {
