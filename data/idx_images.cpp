@@ -20,6 +20,8 @@ namespace {
 constexpr std::array<const char*, 4> kNames{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
                                             "t10k-labels-idx1-ubyte"};
 
+constexpr std::ptrdiff_t kLabelHeader = 8;  // bytes before the first label
+
 /// The path of a file as .gz or plain; empty if there is neither.
 std::string present(const std::string& folder, const char* name) {
   std::error_code ignored;
@@ -67,6 +69,33 @@ ImageSet load_idx_pair(const std::string& images, const std::string& labels) {
   return set;
 }
 
+namespace {
+
+/// Refuses the first label that `fits` does not hold for.
+template <class Fits>
+void check_labels(const ImageSet& set, const std::string& file, Fits fits, const std::string& why) {
+  const auto wrong = std::find_if_not(set.labels.begin(), set.labels.end(), fits);
+  if (wrong == set.labels.end()) return;
+  throw FormatError({.op = "idx",
+                     .path = file,
+                     .what = cat("the label at byte ", kLabelHeader + (wrong - set.labels.begin()), " is ", *wrong, ", but ", why),
+                     .hint = "the file is damaged, or its labels are not numbered from 0 without gap"});
+}
+
+/// The classes are those of the training labels, without gap; no test label lies outside.
+void check_classes(const ImageData& data, const std::string& train_labels, const std::string& test_labels) {
+  std::vector<bool> occurs(static_cast<std::size_t>(data.train.classes) + 1);
+  for (const std::int32_t label : data.train.labels) occurs[static_cast<std::size_t>(label)] = true;
+  const std::int32_t absent = static_cast<std::int32_t>(std::find(occurs.begin(), occurs.end(), false) - occurs.begin());
+  check_labels(
+      data.train, train_labels, [&](std::int32_t label) { return label < absent; }, cat("no training label is ", absent));
+  check_labels(
+      data.test, test_labels, [&](std::int32_t label) { return label < absent; },
+      cat("the training labels have ", data.train.classes, " classes"));
+}
+
+}  // namespace
+
 ImageData load_idx_images(const std::string& folder) {
   std::string lacking;
   for (const std::string& name : missing_idx_files(folder)) lacking += (lacking.empty() ? "" : ", ") + name;
@@ -78,7 +107,8 @@ ImageData load_idx_images(const std::string& folder) {
         {.op = "idx",
          .path = folder,
          .what = cat("the training images are ", data.train.lattice.shape().str(), ", the test images ", data.test.lattice.shape().str())});
-  data.train.classes = data.test.classes = std::max(data.train.classes, data.test.classes);
+  check_classes(data, present(folder, kNames[1]), present(folder, kNames[3]));
+  data.test.classes = data.train.classes;
   data.name = name_of_set(data.test, folder);
   return data;
 }

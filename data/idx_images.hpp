@@ -15,8 +15,9 @@ std::vector<std::string> missing_idx_files(const std::string& folder);
 ImageSet load_idx_pair(const std::string& images, const std::string& labels);
 
 /// Reads `train-` and `t10k-` `images-idx3-ubyte` and `labels-idx1-ubyte`, .gz (preferred) or plain, from a folder. MNIST and
-/// Fashion-MNIST are recognised by their test labels. Throws FormatError as load_idx_pair, if a file is missing (naming it) or
-/// if the images of the two sets differ in size.
+/// Fashion-MNIST are recognised by their test labels. The classes are those of the training labels.
+/// Throws FormatError as load_idx_pair, if a file is missing (naming it), if the images of the two sets differ in size, or,
+/// naming file and byte, if a class up to the largest does not occur in training or a test label is of none.
 ImageData load_idx_images(const std::string& folder);
 
 }  // namespace weft

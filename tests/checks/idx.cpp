@@ -160,17 +160,24 @@ TEST_CASE("a folder of four idx files becomes an image set") {
   folder.write("t10k-images-idx3-ubyte", idx_bytes({2, 2, 5}, ramp(20)));
   CHECK(missing_idx_files(folder.path()) == std::vector<std::string>{"t10k-labels-idx1-ubyte[.gz]"});
   CHECK(format_error([&] { load_idx_images(folder.path()); }).find("t10k-labels-idx1-ubyte[.gz]") != std::string::npos);
-  folder.write("t10k-labels-idx1-ubyte.gz", gzipped(idx_bytes({2}, std::string("\x04\x01", 2))));
+  folder.write("t10k-labels-idx1-ubyte.gz", gzipped(idx_bytes({2}, std::string("\x02\x01", 2))));
 
   const ImageData data = load_idx_images(folder.path() + "/");
   CHECK(data.train.lattice == Lattice{2, 5, 1});
   CHECK(data.train.size == 3);
   CHECK(data.test.size == 2);
-  CHECK(data.train.classes == 5);
-  CHECK(data.test.classes == 5);
+  CHECK(data.train.classes == 3);
+  CHECK(data.test.classes == 3);
   CHECK(data.train.labels == std::vector<std::int32_t>{1, 0, 2});
   CHECK(data.name.starts_with("weft-test-"));
 
+  const auto refusal = [&] { return format_error([&] { load_idx_images(folder.path()); }); };
+  folder.write("train-labels-idx1-ubyte", idx_bytes({3}, std::string("\x01\x00\xf0", 3)));
+  CHECK(refusal().find("train-labels-idx1-ubyte': the label at byte 10 is 240, but no training label is 2") != std::string::npos);
+  folder.write("train-labels-idx1-ubyte", idx_bytes({3}, std::string("\x01\x00\x02", 3)));
+  folder.write("t10k-labels-idx1-ubyte.gz", gzipped(idx_bytes({2}, std::string("\x02\x04", 2))));
+  CHECK(refusal().find("t10k-labels-idx1-ubyte.gz': the label at byte 9 is 4, but the training labels have 3 classes") !=
+        std::string::npos);
   folder.write("t10k-labels-idx1-ubyte.gz", gzipped(idx_bytes({3}, ramp(3))));
   CHECK(format_error([&] { load_idx_images(folder.path()); }).find("2 images") != std::string::npos);
   folder.write("t10k-labels-idx1-ubyte.gz", gzipped(idx_bytes({2}, ramp(2))));

@@ -22,11 +22,12 @@ namespace {
 using Files = std::map<std::string, std::string>;
 using Remarks = std::vector<std::string>;
 
-/// A set of two training images and one test image of 1x1 pixels, told apart by its first label.
+/// A set of label + 1 training images, labelled downwards, and one test image of 1x1 pixels, told apart by its first label.
 Files tiny_files(char label) {
-  const std::string images = std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x01\x05", 17) + label;
+  std::string images = std::string("\0\0\x08\x03\0\0\0", 7) + static_cast<char>(label + 1) + std::string("\0\0\0\x01\0\0\0\x01", 8);
   const std::string image = std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x01", 16) + label;
-  const std::string labels = std::string("\0\0\x08\x01\0\0\0\x02", 8) + label + '\0';
+  std::string labels = std::string("\0\0\x08\x01\0\0\0", 7) + static_cast<char>(label + 1);
+  for (char each = label; each >= 0; --each) images += each, labels += each;
   const std::string one = std::string("\0\0\x08\x01\0\0\0\x01", 8) + label;
   return {{"train-images-idx3-ubyte.gz", images},
           {"train-labels-idx1-ubyte.gz", labels},
