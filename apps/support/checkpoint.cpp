@@ -1,6 +1,7 @@
 #include <weft/apps/support/checkpoint.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <sstream>
 #include <utility>
@@ -64,6 +65,25 @@ void read_field(const ArrayFile& file, const std::string& path, const char* name
     throw FormatError({.op = "checkpoint", .path = path, .what = cat("metadata '", name, "' is '", found->second, "', not a number")});
 }
 
+/// Refuses what no run writes.
+void check_position(const Position& p, const std::string& path) {
+  constexpr std::int64_t kMost = INT32_MAX;
+  const auto within = [&](const char* name, std::int64_t value, std::int64_t most) {
+    if (value >= 0 && value <= most) return;
+    throw FormatError({.op = "checkpoint",
+                       .path = path,
+                       .what = cat("metadata '", name, "' is ", value, ", it must be in [0, ", most, "]"),
+                       .hint = "the file is damaged: take an earlier copy"});
+  };
+  within("epoch", p.epoch, kMost);
+  within("batches", p.batches, kMost);
+  within("batch", p.batch, p.batches);
+  within("metrics_lines", p.metrics_lines, 2 * std::int64_t{p.epoch});
+  within("train_samples", p.train.samples, INT64_MAX);
+  within("train_targets", p.train.targets, INT64_MAX);
+  within("train_correct", p.train.correct, p.train.targets);
+}
+
 }  // namespace
 
 void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position) {
@@ -87,12 +107,19 @@ Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer&
   const ArrayFile file = read_safetensors(path);
   Position position;
   for_each_field(position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
+  check_position(position, path);
   State weights, moments;
   const std::string prefix = kOptimizer;
   for (const NamedArray& array : file.arrays) {
     if (array.name.starts_with(prefix)) moments.emplace_back(array.name.substr(prefix.size()), array.tensor());
     else weights.emplace_back(array.name, array.tensor());
   }
+  for (const auto& [name, tensor] : weights)
+    if (!all_finite(tensor))
+      throw FormatError({.op = "checkpoint",
+                         .path = path,
+                         .what = cat("'", name, "' is not finite"),
+                         .hint = "the file is damaged: take an earlier copy"});
   params.load(weights);
   optimizer.load(moments);
   return position;

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 #include <type_traits>
 #include <utility>
+
+#include <zlib.h>
 
 #include <weft/core/error.hpp>
 #include <weft/core/files/atomic_file.hpp>
@@ -21,6 +24,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 
 namespace {
 
+constexpr const char* kChecksum = "crc32";
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own bound
 
@@ -60,6 +64,29 @@ void read_bytes(std::ifstream& in, void* to, std::uint64_t count, const std::str
   if (!in.read(static_cast<char*>(to), static_cast<std::streamsize>(count)))
     throw FormatError(
         {.op = "safetensors", .path = path, .what = cat("reading ", count, " bytes failed: the file changed or the disk refused")});
+}
+
+std::uint32_t crc_after(std::uint32_t crc, const std::vector<std::byte>& bytes) {
+  if (bytes.empty()) return crc;
+  return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+std::string hex(std::uint32_t crc) {
+  char text[9];
+  std::snprintf(text, sizeof text, "%08x", crc);
+  return text;
+}
+
+/// Compares the checksum that the metadata state with the arrays' own, and takes it out.
+void check_crc(ArrayFile& file, std::uint32_t crc, const std::string& path) {
+  const auto stated = file.metadata.find(kChecksum);
+  if (stated == file.metadata.end()) return;
+  if (stated->second != hex(crc))
+    throw FormatError({.op = "safetensors",
+                       .path = path,
+                       .what = cat("the arrays have the CRC-32 ", hex(crc), ", metadata state ", stated->second),
+                       .hint = "the file is damaged: take an earlier copy"});
+  file.metadata.erase(stated);
 }
 
 }  // namespace
@@ -123,11 +150,14 @@ ArrayFile read_safetensors(const std::string& path) {
   detail::Header header = detail::parse_header(text, size - kLengthBytes - length, path, kLengthBytes);
 
   ArrayFile file{.metadata = std::move(header.metadata), .arrays = {}};
+  std::uint32_t crc = 0;
   for (detail::HeaderEntry& entry : header.entries) {
     entry.array.bytes.resize(entry.end - entry.begin);
     read_bytes(in, entry.array.bytes.data(), entry.array.bytes.size(), path);
+    crc = crc_after(crc, entry.array.bytes);
     file.arrays.push_back(std::move(entry.array));
   }
+  check_crc(file, crc, path);
   return file;
 }
 
@@ -143,7 +173,11 @@ void write_safetensors(const std::string& path, const ArrayFile& file) {
   }
   std::stable_sort(arrays.begin(), arrays.end(),
                    [](const NamedArray* a, const NamedArray* b) { return detail::size_of(a->type) > detail::size_of(b->type); });
-  const std::string header = detail::header_text(file.metadata, arrays);
+  std::uint32_t crc = 0;
+  for (const NamedArray* array : arrays) crc = crc_after(crc, array->bytes);
+  std::map<std::string, std::string> metadata = file.metadata;
+  metadata[kChecksum] = hex(crc);
+  const std::string header = detail::header_text(metadata, arrays);
   const std::uint64_t length = header.size();
   AtomicFile out(path);
   out.write(&length, kLengthBytes);

@@ -46,11 +46,13 @@ struct ArrayFile {
 /// Reads a safetensors file: 8 bytes of header length, a JSON header, the arrays without gap or overlap
 /// (format: https://github.com/huggingface/safetensors). Arrays come in the order of their offsets.
 /// Types U8, I32, I64, F32, F64; at most six axes.
+/// Where metadata hold "crc32", it must be that of the arrays' bytes; it is not given on.
 /// Cost: the file's size; a malformed file allocates at most a small multiple of that.
 /// Throws FormatError, with the file and the byte, for anything else.
 ArrayFile read_safetensors(const std::string& path);
 
-/// Writes it atomically, wider elements first so that every array lies aligned. A crash leaves the old file or the new one.
+/// Writes it atomically, wider elements first so that every array lies aligned, with the CRC-32 of the arrays' bytes as
+/// metadata "crc32" (eight hexadecimal digits). A crash leaves the old file or the new one.
 /// Throws UsageError for a name that is reserved, given twice or not UTF-8, or bytes that do not fill their shape; FormatError
 /// if the disk refuses.
 void write_safetensors(const std::string& path, const ArrayFile& file);

@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weft/apps/support/checkpoint.hpp>
@@ -15,20 +17,12 @@
 #include <weft/layers/conv.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/optim/adam.hpp>
+#include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
+using oracle::ScratchFolder;
 
 namespace {
-
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/weft-checkpoint-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file() const { return path + "/last.safetensors"; }
-};
 
 /// A convolution with random blocks, a linear layer, and an optimizer that has taken `steps` steps.
 struct Trained {
@@ -77,12 +71,12 @@ const Position kSomewhere{.seed = 7,
 }  // namespace
 
 TEST_CASE("a checkpoint restores parameters, optimizer and position, bit for bit") {
-  const Folder folder;
+  const ScratchFolder folder;
   Trained first(3);
-  save_checkpoint(folder.file(), first.params, first.optimizer, kSomewhere);
+  save_checkpoint(folder / "last.safetensors", first.params, first.optimizer, kSomewhere);
   Trained second(1);
   CHECK(!same_bits(first.params.state(), second.params.state()));
-  const Position at = load_checkpoint(folder.file(), second.params, second.optimizer);
+  const Position at = load_checkpoint(folder / "last.safetensors", second.params, second.optimizer);
   CHECK(same_bits(first.params.state(), second.params.state()));
   CHECK(same_bits(first.optimizer.state(), second.optimizer.state()));
   CHECK(at.seed == 7);
@@ -102,10 +96,10 @@ TEST_CASE("a checkpoint restores parameters, optimizer and position, bit for bit
 }
 
 TEST_CASE("a checkpoint holds weights in the field's shapes under PyTorch's names") {
-  const Folder folder;
+  const ScratchFolder folder;
   Trained net(1);
-  save_checkpoint(folder.file(), net.params, net.optimizer, kSomewhere);
-  const ArrayFile file = read_safetensors(folder.file());
+  save_checkpoint(folder / "last.safetensors", net.params, net.optimizer, kSomewhere);
+  const ArrayFile file = read_safetensors(folder / "last.safetensors");
   REQUIRE(file.find("head.weight") != nullptr);
   CHECK(file.find("head.weight")->shape == Shape{5, 2 * 2 * 32});
   REQUIRE(file.find("head.bias") != nullptr);
@@ -114,52 +108,92 @@ TEST_CASE("a checkpoint holds weights in the field's shapes under PyTorch's name
 }
 
 TEST_CASE("a parameter that is not finite is refused and the old file stays") {
-  const Folder folder;
+  const ScratchFolder folder;
   Trained net(1);
-  save_checkpoint(folder.file(), net.params, net.optimizer, kSomewhere);
-  const std::uintmax_t size = std::filesystem::file_size(folder.file());
+  save_checkpoint(folder / "last.safetensors", net.params, net.optimizer, kSomewhere);
+  const std::uintmax_t size = std::filesystem::file_size(folder / "last.safetensors");
   net.head.bias()->value.data<float>()[2] = std::numeric_limits<float>::quiet_NaN();
   std::string text;
   try {
-    save_checkpoint(folder.file(), net.params, net.optimizer, {});
+    save_checkpoint(folder / "last.safetensors", net.params, net.optimizer, {});
   } catch (const NumericError& error) {
     text = error.what();
   }
   CHECK(text.find("'head.bias' is not finite") != std::string::npos);
-  CHECK(std::filesystem::file_size(folder.file()) == size);
-  CHECK(load_checkpoint(folder.file(), net.params, net.optimizer).epoch == 3);
+  CHECK(std::filesystem::file_size(folder / "last.safetensors") == size);
+  CHECK(load_checkpoint(folder / "last.safetensors", net.params, net.optimizer).epoch == 3);
 }
 
 TEST_CASE("a checkpoint of another network or a damaged one changes nothing") {
-  const Folder folder;
+  const ScratchFolder folder;
   Trained net(2);
-  save_checkpoint(folder.file(), net.params, net.optimizer, kSomewhere);
+  save_checkpoint(folder / "last.safetensors", net.params, net.optimizer, kSomewhere);
   Trained other(0, 42, 6);
   const State before = other.params.state();
-  CHECK_THROWS_AS(load_checkpoint(folder.file(), other.params, other.optimizer), UsageError);
+  CHECK_THROWS_AS(load_checkpoint(folder / "last.safetensors", other.params, other.optimizer), UsageError);
   CHECK(same_bits(before, other.params.state()));
 
-  std::filesystem::resize_file(folder.file(), std::filesystem::file_size(folder.file()) - 5);
+  std::filesystem::resize_file(folder / "last.safetensors", std::filesystem::file_size(folder / "last.safetensors") - 5);
   const State kept = net.params.state();
-  CHECK_THROWS_AS(load_checkpoint(folder.file(), net.params, net.optimizer), FormatError);
+  CHECK_THROWS_AS(load_checkpoint(folder / "last.safetensors", net.params, net.optimizer), FormatError);
   CHECK(same_bits(kept, net.params.state()));
-  CHECK_THROWS_AS(load_checkpoint(folder.path + "/none", net.params, net.optimizer), FormatError);
+  CHECK_THROWS_AS(load_checkpoint(folder.path() + "/none", net.params, net.optimizer), FormatError);
 }
 
-TEST_CASE("a file without a position names what is missing") {
-  const Folder folder;
+TEST_CASE("a flipped bit in an array and a parameter that is not finite are refused") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
   Trained net(1);
-  save_checkpoint(folder.file(), net.params, net.optimizer, kSomewhere);
-  ArrayFile file = read_safetensors(folder.file());
+  save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+  const State kept = net.params.state();
   const auto message = [&] {
-    write_safetensors(folder.file(), file);
     try {
-      load_checkpoint(folder.file(), net.params, net.optimizer);
+      load_checkpoint(path, net.params, net.optimizer);
     } catch (const FormatError& error) {
       return std::string(error.what());
     }
     return std::string("nothing was thrown");
   };
+  ArrayFile file = read_safetensors(path);
+  std::string bytes = oracle::file_bytes(path);
+  for (const std::size_t behind : {std::size_t{1}, bytes.size() / 3, bytes.size() / 2}) {
+    std::string flipped = bytes;
+    flipped[bytes.size() - behind] ^= 4;
+    folder.write("last.safetensors", flipped);
+    const std::string text = message();
+    CHECK_MESSAGE(text.find("CRC-32") != std::string::npos, text);
+    CHECK(text.find(path) != std::string::npos);
+  }
+  const float infinite = std::numeric_limits<float>::infinity();
+  for (NamedArray& array : file.arrays)
+    if (array.name == "head.bias") std::memcpy(array.bytes.data(), &infinite, sizeof infinite);
+  write_safetensors(path, file);
+  CHECK(message().find("'head.bias' is not finite") != std::string::npos);
+  CHECK(same_bits(kept, net.params.state()));
+}
+
+TEST_CASE("a file without a position names what is missing") {
+  const ScratchFolder folder;
+  Trained net(1);
+  save_checkpoint(folder / "last.safetensors", net.params, net.optimizer, kSomewhere);
+  ArrayFile file = read_safetensors(folder / "last.safetensors");
+  const auto message = [&] {
+    write_safetensors(folder / "last.safetensors", file);
+    try {
+      load_checkpoint(folder / "last.safetensors", net.params, net.optimizer);
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"epoch", "-1"}, {"batch", "21"}, {"batches", "-20"}, {"metrics_lines", "7"}, {"train_correct", "100"}}) {
+    const std::string before = std::exchange(file.metadata[name], value);
+    const std::string text = message();
+    CHECK_MESSAGE(text.find("'" + name + "' is " + value) != std::string::npos, text);
+    CHECK(text.find("last.safetensors") != std::string::npos);
+    file.metadata[name] = before;
+  }
   file.metadata["batch"] = "many";
   CHECK(message().find("'batch' is 'many'") != std::string::npos);
   file.metadata.erase("batch");

@@ -87,7 +87,7 @@ TEST_CASE("the file is laid out as the format says, every array aligned") {
   const std::string path = folder / "file.safetensors";
   write_safetensors(path, {.metadata = {}, .arrays = {NamedArray::of<std::uint8_t>("a", {7}, {1}), NamedArray::of<double>("b", {1}, {1})}});
   const std::string header =
-      R"({"b":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
+      R"({"__metadata__":{"crc32":"9577d8e1"},"b":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
   const std::string padded = header + std::string((8 - header.size() % 8) % 8, ' ');
   CHECK(oracle::file_bytes(path) == with_length(padded, std::string("\0\0\0\0\0\0\xf0\x3f\x07", 9)));
 }
