@@ -10,6 +10,8 @@ namespace weft {
 
 namespace {
 
+constexpr int kMostThreads = 1024;
+
 std::atomic<int>& team_size() {
   static std::atomic<int> size = std::max(1, std::min(omp_get_max_threads(), omp_get_num_procs()));
   return size;
@@ -20,7 +22,8 @@ std::atomic<int>& team_size() {
 int threads() { return team_size(); }
 
 void set_threads(int n) {
-  if (n < 1) throw ConfigError({.op = "threads", .what = cat(n, " threads asked for"), .hint = "give 1 or more"});
+  if (n < 1 || n > kMostThreads)
+    throw ConfigError({.op = "threads", .what = cat(n, " threads asked for"), .hint = cat("give 1 to ", kMostThreads)});
   team_size() = n;
 }
 

@@ -9,7 +9,7 @@ namespace weft {
 
 /// Threads that kernels use: the cores by default, exactly `n` after set_threads(n). Results do not depend on it.
 int threads();
-/// Throws ConfigError unless n >= 1.
+/// Throws ConfigError unless n is in [1, 1024].
 void set_threads(int n);
 
 /// Calls f(i) for i in [0, n), statically divided among the threads. Each i must write its own outputs.

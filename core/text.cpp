@@ -28,7 +28,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   const auto best = std::min_element(candidates.begin(), candidates.end(), [&](const std::string& a, const std::string& b) {
     return edit_distance(word, a) < edit_distance(word, b);
   });
-  return best == candidates.end() ? std::string{} : *best;
+  if (best == candidates.end() || edit_distance(word, *best) > std::max<std::size_t>(word.size() / 2, 1)) return {};
+  return *best;
 }
 
 }  // namespace weft

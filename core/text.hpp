@@ -15,7 +15,7 @@ std::string cat(const Args&... args) {
   return out.str();
 }
 
-/// The candidate nearest to `word` by edit distance; empty if there are no candidates. Names the valid key in error texts.
+/// The candidate nearest to `word`, to be named in an error text; empty if none lies within half the word's length of edits (or 1).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace weft

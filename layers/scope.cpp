@@ -17,9 +17,10 @@ const char* name_of(Form form) {
 Form parse_form(std::string_view text) {
   for (const Form form : {Form::sparse, Form::native, Form::untied})
     if (text == name_of(form)) return form;
+  const std::string known = nearest(text, {"sparse", "native", "untied"});
   throw ConfigError({.op = "form",
                      .what = cat("'", text, "' is no form of a model: sparse, native and untied are"),
-                     .hint = cat("did you mean ", nearest(text, {"sparse", "native", "untied"}), "?")});
+                     .hint = known.empty() ? "give one of the three" : cat("did you mean ", known, "?")});
 }
 
 Scope Scope::operator/(std::string_view name) const {

@@ -1,6 +1,7 @@
 #include <weft/apps/bench/options.hpp>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <regex>
 
@@ -15,10 +16,13 @@ namespace {
 [[noreturn]] void refuse_extra(const CLI::App& app, const std::string& extra) {
   std::vector<std::string> flags;
   for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    for (const std::string& name : option->get_lnames()) flags.push_back(name);
   const std::string flag = extra.substr(0, extra.find('='));
-  throw ConfigError(
-      {.op = "flags", .path = flag, .what = cat("unknown flag ", flag), .hint = cat("did you mean ", nearest(flag, flags), "?")});
+  const std::string known = nearest(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())), flags);
+  throw ConfigError({.op = "flags",
+                     .path = flag,
+                     .what = cat("unknown flag ", flag),
+                     .hint = known.empty() ? "see --help" : cat("did you mean --", known, "?")});
 }
 
 void check(const Options& o) {
