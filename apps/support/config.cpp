@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -63,12 +64,15 @@ std::string file_text(const std::string& path) {
 [[noreturn]] void refuse_extra(const CLI::App& app, const std::vector<std::string>& extras) {
   std::vector<std::string> flags;
   for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    for (const std::string& name : option->get_lnames()) flags.push_back(name);
   for (const std::string& extra : extras)
     if (extra.size() > 1 && extra[0] == '-') {
       const std::string flag = extra.substr(0, extra.find('='));
-      throw ConfigError(
-          {.op = "flags", .path = flag, .what = cat("unknown flag ", flag), .hint = cat("did you mean ", nearest(flag, flags), "?")});
+      const std::string known = nearest(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())), flags);
+      throw ConfigError({.op = "flags",
+                         .path = flag,
+                         .what = cat("unknown flag ", flag),
+                         .hint = known.empty() ? "see --help" : cat("did you mean --", known, "?")});
     }
   throw ConfigError({.op = "flags",
                      .path = extras.front(),
@@ -76,12 +80,18 @@ std::string file_text(const std::string& path) {
                      .hint = "flags begin with --; see --help"});
 }
 
+/// What the parser is told of a value that it would wrap around.
+std::string not_negative(const std::string& text) {
+  return text.find('-') == std::string::npos ? "" : cat("is ", text, ", it must be an integer of at least 0");
+}
+
 /// Flags over `options`. Throws ConfigError for what the parser refuses.
 void apply_flags(int argc, const char* const* argv, RunOptions& options) {
   CLI::App app{"Trains one network and leaves its results in a folder."};
   app.allow_extras();
   for_each_option(options, [&](const std::string& name, auto& value, const char* help) {
-    app.add_option(flag_of(name), value, help)->capture_default_str();
+    CLI::Option* option = app.add_option(flag_of(name), value, help)->capture_default_str();
+    if constexpr (std::is_unsigned_v<std::decay_t<decltype(value)>>) option->check(not_negative);
   });
   app.add_option("--config", options.config, "JSON file with any of the above, e.g. a run's config.json; flags win over it");
   app.add_flag("--resume", options.resume, "continue from OUT/last.safetensors");
@@ -134,10 +144,11 @@ void check_word(const char* name, const std::string& word, const std::vector<std
   if (std::find(words.begin(), words.end(), word) != words.end()) return;
   std::string all;
   for (const std::string& w : words) all += (all.empty() ? "" : w == words.back() ? " or " : ", ") + w;
+  const std::string known = nearest(word, words);
   throw ConfigError({.op = "options",
                      .path = name,
                      .what = cat(name, " is '", word, "', it must be ", all),
-                     .hint = cat("did you mean ", nearest(word, words), "?")});
+                     .hint = known.empty() ? cat("see ", flag_of(name), " in --help") : cat("did you mean ", known, "?")});
 }
 
 }  // namespace
@@ -149,12 +160,15 @@ void apply_json(const std::string& text, const std::string& file, RunOptions& op
         {.op = "--config", .path = file, .what = "the file is not a JSON object", .hint = "write it as {\"epochs\": 5, \"lr\": 0.001}"});
   std::vector<std::string> names;
   for_each_option(options, [&](const char* name, auto&, const char*) { names.emplace_back(name); });
-  for (const auto& item : json.items())
-    if (std::find(names.begin(), names.end(), item.key()) == names.end())
-      throw ConfigError({.op = "--config",
-                         .path = file,
-                         .what = cat("unknown key \"", item.key(), "\""),
-                         .hint = cat("did you mean \"", nearest(item.key(), names), "\"?")});
+  for (const auto& item : json.items()) {
+    if (std::find(names.begin(), names.end(), item.key()) != names.end()) continue;
+    const std::string known = nearest(item.key(), names);
+    throw ConfigError(
+        {.op = "--config",
+         .path = file,
+         .what = cat("unknown key \"", item.key(), "\""),
+         .hint = known.empty() ? "keys are the flags of --help, spelled with underscores" : cat("did you mean \"", known, "\"?")});
+  }
   for_each_option(options, [&](const char* name, auto& value, const char* help) {
     if (!json.contains(name)) return;
     bool fits = false;
@@ -179,12 +193,12 @@ void check(const RunOptions& o) {
   if (o.batch < 1) refuse_value("batch", o.batch, "at least 1");
   if (!(o.lr >= 0) || !std::isfinite(o.lr)) refuse_value("lr", o.lr, "finite and at least 0");
   if (o.warmup < 0) refuse_value("warmup", o.warmup, "at least 0");
-  if (!(o.weight_decay >= 0)) refuse_value("weight_decay", o.weight_decay, "at least 0");
-  if (!(o.clip >= 0)) refuse_value("clip", o.clip, "at least 0");
+  if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay)) refuse_value("weight_decay", o.weight_decay, "finite and at least 0");
+  if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");
   if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
   if (o.shift < 0) refuse_value("shift", o.shift, "at least 0");
   if (!(o.density > 0 && o.density <= 1)) refuse_value("density", o.density, "in (0, 1]");
-  if (o.threads < 0) refuse_value("threads", o.threads, "at least 0");
+  if (o.threads < 0 || o.threads > 1024) refuse_value("threads", o.threads, "in [0, 1024]");
   if (o.checkpoint_every < 0) refuse_value("checkpoint_every", o.checkpoint_every, "at least 0");
   if (o.log_every < 0) refuse_value("log_every", o.log_every, "at least 0");
   check_word("schedule", o.schedule, {"constant", "step", "linear", "cosine"});
@@ -193,13 +207,31 @@ void check(const RunOptions& o) {
   if (!o.target.empty()) Target::parse(o.target);
 }
 
+namespace {
+
+/// Reads the config.json that a run left: what is wrong in it is the file's fault, not the user's.
+void apply_own_settings(const std::string& file, RunOptions& options) {
+  try {
+    apply_json(file_text(file), file, options);
+    check(options);
+  } catch (const ConfigError& error) {
+    throw FormatError({.op = "--resume",
+                       .path = file,
+                       .what = "the run's settings are damaged",
+                       .detail = error.what(),
+                       .hint = "mend the file, or remove it and give the settings as flags"});
+  }
+}
+
+}  // namespace
+
 RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults) {
   RunOptions asked = defaults;  // what the flags alone say: which files to read
   if (asked.out.empty()) asked.out = "out/" + std::filesystem::path(argv[0]).filename().string();
   RunOptions options = asked;
   apply_flags(argc, argv, asked);
   const std::string began = asked.out + "/config.json";
-  if (asked.resume && std::filesystem::exists(began)) apply_json(file_text(began), began, options);
+  if (asked.resume && std::filesystem::exists(began)) apply_own_settings(began, options);
   if (!asked.config.empty()) apply_json(file_text(asked.config), asked.config, options);
   apply_flags(argc, argv, options);
   check(options);
@@ -211,11 +243,13 @@ Target Target::parse(const std::string& text) {
   const std::size_t at = text.find_first_of("<>=");
   Target target;
   target.metric = text.substr(0, at);
-  if (std::find(metrics.begin(), metrics.end(), target.metric) == metrics.end())
+  if (std::find(metrics.begin(), metrics.end(), target.metric) == metrics.end()) {
+    const std::string known = nearest(target.metric, metrics);
     throw ConfigError({.op = "--target",
                        .path = text,
                        .what = cat("unknown metric '", target.metric, "'"),
-                       .hint = cat("did you mean ", nearest(target.metric, metrics), "?")});
+                       .hint = known.empty() ? "the metrics are accuracy and loss" : cat("did you mean ", known, "?")});
+  }
   const std::size_t number = at == std::string::npos ? text.size() : text.find_first_not_of("<>=", at);
   target.relation = at == std::string::npos ? "" : text.substr(at, number == std::string::npos ? number : number - at);
   const std::vector<std::string> relations{">=", ">", "<=", "<"};

@@ -39,7 +39,7 @@ struct RunOptions {
 
 /// Reads flags and files over `defaults`. With --resume, OUT/config.json is read before --config, so that a run continues as
 /// it began. Prints the help and throws Exit{0} for --help. Throws ConfigError for an unknown flag or key (naming the nearest
-/// valid one) and for a value of the wrong type or outside its range.
+/// valid one if there is one near) and for a value of the wrong type or outside its range; FormatError for these in OUT/config.json.
 RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults);
 
 /// The options that config.json holds, as JSON text.
@@ -56,6 +56,7 @@ struct Target {
   double value = 0;
   /// Throws ConfigError for an unknown metric (naming the nearest), relation or number.
   static Target parse(const std::string& text);
+  /// False for NaN: what was not measured meets nothing.
   bool met_by(double measured) const;
 };
 

@@ -5,16 +5,24 @@
 #include <utility>
 
 #include <weft/core/error.hpp>
+#include <weft/core/files/atomic_file.hpp>
+#include <weft/core/text.hpp>
 
 namespace weft {
 
 namespace {
 
-void write(const std::string& path, const std::string& text, std::ios::openmode mode) {
-  std::ofstream out(path, std::ios::binary | mode);
+void append_text(const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary | std::ios::app);
   out << text << std::flush;
   if (!out)
     throw FormatError({.op = "metrics", .path = path, .what = "the file cannot be written", .hint = "name a writable folder with --out"});
+}
+
+bool is_metrics(const nlohmann::json& json) {
+  if (!json.is_object() || !json.contains("epoch") || !json["epoch"].is_number_integer()) return false;
+  if (!json.contains("split") || !json["split"].is_string()) return false;
+  return json.contains("loss") && json["loss"].is_number() && json.contains("accuracy") && json["accuracy"].is_number();
 }
 
 std::string first_lines(const std::string& path, std::int64_t count) {
@@ -63,12 +71,26 @@ std::string to_json_line(const EpochMetrics& metrics) {
   return json.dump() + "\n";
 }
 
+void check_metrics(const std::string& path, std::int64_t lines) {
+  std::ifstream in(path, std::ios::binary);
+  std::string line;
+  for (std::int64_t number = 1; number <= lines && std::getline(in, line); ++number)
+    if (!is_metrics(nlohmann::json::parse(line, nullptr, false)))
+      throw FormatError({.op = "metrics",
+                         .path = path,
+                         .what = cat("line ", number, " does not hold the metrics of an epoch"),
+                         .hint = "mend the line or move the file away, and resume again"});
+}
+
 MetricsFile::MetricsFile(std::string path, std::int64_t lines) : path_(std::move(path)), lines_(lines) {
-  write(path_, first_lines(path_, lines), std::ios::trunc);
+  const std::string kept = first_lines(path_, lines);
+  AtomicFile file(path_);
+  file.write(kept.data(), kept.size());
+  file.commit();
 }
 
 void MetricsFile::append(const EpochMetrics& metrics) {
-  write(path_, to_json_line(metrics), std::ios::app);
+  append_text(path_, to_json_line(metrics));
   ++lines_;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 
@@ -23,8 +24,9 @@ struct Tally {
   std::int64_t targets = 0, correct = 0, samples = 0;
   double seconds = 0;
 
-  double mean_loss() const { return targets > 0 ? loss / static_cast<double>(targets) : 0; }
-  double accuracy() const { return targets > 0 ? static_cast<double>(correct) / static_cast<double>(targets) : 0; }
+  /// NaN of no target: nothing was measured.
+  double mean_loss() const { return targets > 0 ? loss / static_cast<double>(targets) : std::nan(""); }
+  double accuracy() const { return targets > 0 ? static_cast<double>(correct) / static_cast<double>(targets) : std::nan(""); }
   EpochMetrics metrics(int epoch, const std::string& split) const;
 };
 
@@ -34,11 +36,14 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& targets);
 /// One line of metrics.jsonl: {"epoch":1,"split":"test","loss":…,"accuracy":…,"seconds":…,"samples_per_second":…}.
 std::string to_json_line(const EpochMetrics& metrics);
 
+/// Throws FormatError, naming file and line, if one of the first `lines` lines is not as to_json_line writes them.
+void check_metrics(const std::string& path, std::int64_t lines);
+
 /// metrics.jsonl: one JSON object a line, appended and flushed, so that a killed run leaves whole lines.
 class MetricsFile {
  public:
-  /// Keeps the first `lines` lines of an existing file: those that the resumed checkpoint knows. Throws FormatError if the
-  /// file cannot be written.
+  /// Keeps the first `lines` lines of an existing file, those that the resumed checkpoint knows, whatever happens. Throws FormatError if
+  /// the file cannot be written.
   MetricsFile(std::string path, std::int64_t lines);
   void append(const EpochMetrics& metrics);
   std::int64_t lines() const { return lines_; }

@@ -95,10 +95,19 @@ void make_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error)
-    throw FormatError({.op = "--out",
+    throw ConfigError({.op = "--out",
                        .path = path,
                        .what = cat("the folder cannot be made: ", error.message()),
                        .hint = "name a writable folder with --out"});
+  try {
+    const AtomicFile probe(path + "/config.json");
+  } catch (const FormatError& failure) {
+    throw ConfigError({.op = "--out",
+                       .path = path,
+                       .what = "the folder cannot be written to",
+                       .detail = failure.what(),
+                       .hint = "name a writable folder with --out"});
+  }
 }
 
 std::string draw_report(const std::string& out, const std::vector<LayerPattern>& layers) {

@@ -16,7 +16,7 @@ struct LayerPattern {
 /// Writes a text file whole or not at all. Throws FormatError if the disk refuses.
 void write_text(const std::string& path, const std::string& text);
 
-/// Makes the folder and its parents. Throws FormatError with the system's reason.
+/// Makes the folder and its parents. Throws ConfigError with the system's reason if it cannot be made or written to.
 void make_folder(const std::string& path);
 
 /// Leaves data and a gnuplot script for the curves of OUT/metrics.jsonl (curves.dat, curves.gp) and for each layer's matrix

@@ -1,5 +1,6 @@
 #include <weft/apps/support/run.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
@@ -30,6 +31,17 @@ void log_to_stderr() {
     const std::lock_guard<std::mutex> guard(*lock);
     if (said->insert(message).second) std::fprintf(stderr, "%s\n", message.c_str());
   });
+}
+
+/// Keeps what an earlier run left at `path` under another name, and says so.
+void set_aside(const std::string& path, const std::string& other) {
+  if (!std::filesystem::exists(path)) return;
+  std::error_code failure;
+  std::filesystem::rename(path, other, failure);
+  if (failure)
+    throw FormatError({.op = "checkpoint", .path = path, .what = cat("the file cannot be renamed to ", other, ": ", failure.message())});
+  std::printf("starting anew: the earlier checkpoint is now %s\n", other.c_str());
+  std::fflush(stdout);
 }
 
 /// The matrix of every layer that one pass over a single sample calls, each once.
@@ -80,17 +92,23 @@ void Run::show(const Summary& summary) {
 }
 
 int Run::fit_model(const Model& model, const ImageData& data) {
+  const Lattice lattice = data.train.lattice;
+  if (const int side = std::min(lattice.h, lattice.w); options_.shift >= side)
+    throw ConfigError({.op = "options",
+                       .path = "shift",
+                       .what = cat("shift is ", options_.shift, ", it must be less than ", side, ", the side of the images"),
+                       .hint = "1 or 2 pixels are usual"});
   if (options_.dry_run) {
     say(to_json(options_));
     return kOk;
   }
   const std::string& out = options_.out;
   make_folder(out);
-  std::error_code ignored;
-  if (!options_.resume) std::filesystem::remove(Trainer::checkpoint_path(options_), ignored);
+  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
+  trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
+  if (!options_.resume) set_aside(Trainer::checkpoint_path(options_), out + "/previous.safetensors");
   write_text(out + "/config.json", to_json(options_));
   write_text(out + "/summary.txt", summary_);
-  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   const FitResult result = trainer.fit();
   if (const std::string remark = draw_report(out, layer_patterns(model, data.train.lattice)); !remark.empty()) say(remark);
   return judge(result);

@@ -49,10 +49,12 @@ struct Trainer::State {
     at.batches = train.batches();
   }
 
+  void prepare();
   void begin();
   void resume(const std::string& path);
   bool train_epoch(const Interrupt& interrupt);
   void step(const Batch& batch);
+  Tally evaluate();
   void finish_epoch();
   void say(const std::string& text) {
     if (!options.quiet) progress.line(text);
@@ -70,6 +72,7 @@ struct Trainer::State {
   Progress progress;
   Position at;
   std::optional<MetricsFile> metrics;
+  bool prepared = false;
 };
 
 Schedule schedule_of(const RunOptions& options, std::int64_t total_steps) {
@@ -100,7 +103,12 @@ Trainer::Trainer(const Model& model, const ImageData& data, const RunOptions& op
 
 Trainer::~Trainer() = default;
 
+void Trainer::prepare() {
+  if (!state_->prepared) state_->prepare();
+}
+
 FitResult Trainer::fit() {
+  prepare();
   State& s = *state_;
   const Interrupt interrupt;
   s.begin();
@@ -111,16 +119,26 @@ FitResult Trainer::fit() {
     }
     s.finish_epoch();
   }
+  FitResult result{.position = s.at};
+  if (s.at.epoch == 0) {
+    const Tally initial = s.evaluate();
+    result.position.test_loss = initial.mean_loss();
+    result.position.test_accuracy = initial.accuracy();
+  }
   s.progress.clear();
-  return {.position = s.at};
+  return result;
 }
 
-void Trainer::State::begin() {
+void Trainer::State::prepare() {
   const std::string path = checkpoint_path(options);
   if (options.resume) {
     if (std::filesystem::exists(path)) resume(path);
-    else say(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
+    else progress.line(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
   }
+  prepared = true;
+}
+
+void Trainer::State::begin() {
   metrics.emplace(options.out + "/metrics.jsonl", at.metrics_lines);
   if (at.step() == 0) save();
 }
@@ -137,6 +155,7 @@ void Trainer::State::resume(const std::string& path) {
                        .path = path,
                        .what = cat("an epoch has ", at.batches, " batches, in the checkpoint's run it had ", found.batches),
                        .hint = "resume with the same data and --batch"});
+  check_metrics(options.out + "/metrics.jsonl", found.metrics_lines);
   at = found;
   say(cat("resuming after epoch ", at.epoch, ", batch ", at.batch));
 }
@@ -175,7 +194,8 @@ void Trainer::State::step(const Batch& batch) {
   at.train.correct += correct;
 }
 
-void Trainer::State::finish_epoch() {
+/// One pass over the test set.
+Tally Trainer::State::evaluate() {
   Tally tally;
   const Stopwatch watch;
   test.begin(0);
@@ -191,6 +211,11 @@ void Trainer::State::finish_epoch() {
     tally.samples += batch.x.columns()->count;
   }
   tally.seconds = watch.seconds();
+  return tally;
+}
+
+void Trainer::State::finish_epoch() {
+  const Tally tally = evaluate();
   const int epoch = at.epoch + 1;
   metrics->append(at.train.metrics(epoch, "train"));
   metrics->append(tally.metrics(epoch, "test"));

@@ -25,7 +25,7 @@ struct Model {
 /// How a training ended.
 struct FitResult {
   bool interrupted = false;
-  Position position;  ///< with the last epoch's test loss and accuracy
+  Position position;  ///< with the last epoch's test loss and accuracy; after no epoch, the initial network's
 };
 
 /// Adam over shuffled batches, the test set after each epoch, metrics and a checkpoint of everything the next step depends
@@ -36,10 +36,15 @@ class Trainer {
   Trainer(const Model& model, const ImageData& data, const RunOptions& options, Progress::Style style);
   ~Trainer();
 
+  /// Reads the checkpoint that options.resume asks for and writes nothing; fit() does it if nobody has.
+  /// Throws FormatError for a malformed checkpoint or metrics.jsonl, UsageError for one of another network, ConfigError if
+  /// options do not fit it.
+  void prepare();
+
   /// Trains until options.epochs are done or the user interrupts; a checkpoint is there either way.
   /// With options.resume it continues from OUT/last.safetensors if there is one.
   /// Throws NumericError, naming the first op and layer, when a loss or gradient is not finite: the update is not made and the
-  /// last checkpoint stays. Throws ConfigError if options do not fit the checkpoint.
+  /// last checkpoint stays. Throws as prepare.
   FitResult fit();
 
   /// The file that fit() keeps up to date.

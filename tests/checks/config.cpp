@@ -11,8 +11,12 @@
 #include <weft/apps/support/metrics.hpp>
 #include <weft/apps/support/progress.hpp>
 #include <weft/core/error.hpp>
+#include <weft/core/parallel.hpp>
+#include <weft/core/text.hpp>
+#include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
+using oracle::ScratchFolder;
 
 namespace {
 
@@ -37,19 +41,6 @@ bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/weft-config-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(path + "/" + name) << text;
-    return path + "/" + name;
-  }
-};
-
 std::string text_of(const std::string& path) {
   std::ifstream in(path);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -66,8 +57,8 @@ TEST_CASE("an app's defaults hold where nothing else is said") {
 }
 
 TEST_CASE("flags win over the file, the file over defaults") {
-  const Folder folder;
-  const std::string file = folder.file("c.json", R"({"epochs": 3, "batch": 64, "weight_decay": 0.5})");
+  const ScratchFolder folder;
+  const std::string file = folder.write("c.json", R"({"epochs": 3, "batch": 64, "weight_decay": 0.5})");
   const RunOptions options = read({"--batch", "32", "--config", file.c_str()}, {.epochs = 7, .lr = 0.25});
   CHECK(options.epochs == 3);
   CHECK(options.batch == 32);
@@ -76,13 +67,27 @@ TEST_CASE("flags win over the file, the file over defaults") {
 }
 
 TEST_CASE("a resumed run begins from its own config.json") {
-  const Folder folder;
-  folder.file("config.json", R"({"epochs": 9, "dropout": 0.5})");
-  const RunOptions resumed = read({"--resume", "--threads", "3", "--out", folder.path.c_str()});
+  const ScratchFolder folder;
+  folder.write("config.json", R"({"epochs": 9, "dropout": 0.5})");
+  const RunOptions resumed = read({"--resume", "--threads", "3", "--out", folder.path().c_str()});
   CHECK(resumed.epochs == 9);
   CHECK(resumed.dropout == 0.5);
   CHECK(resumed.threads == 3);
-  CHECK(read({"--out", folder.path.c_str()}).epochs == 1);
+  CHECK(read({"--out", folder.path().c_str()}).epochs == 1);
+}
+
+TEST_CASE("damage in the run's own config.json is the file's fault and is named") {
+  for (const char* text : {"{\"epochs\": ", R"({"epochs": "many"})", R"({"epochs": -3})", R"({"epoch": 3})"}) {
+    const ScratchFolder folder;
+    const std::string file = folder.write("config.json", text);
+    std::string said;
+    try {
+      read({"--resume", "--out", folder.path().c_str()});
+    } catch (const FormatError& error) {
+      said = error.what();
+    }
+    says(said, file);
+  }
 }
 
 TEST_CASE("config.json reads back as what was written") {
@@ -99,10 +104,19 @@ TEST_CASE("an unknown flag or key names the nearest one") {
   says(message([] { read({"--epoch", "3"}); }), "did you mean --epochs?");
   says(message([] { read({"--wieght-decay=1"}); }), "did you mean --weight-decay?");
   says(message([] { read({"--wieght-decay=1"}); }), "unknown flag --wieght-decay");
+  says(message([] { read({"--wq"}); }), "hint: see --help");
   says(message([] { read({"now"}); }), "unexpected argument 'now'");
   RunOptions options;
   says(message([&] { apply_json(R"({"epoch": 3})", "c.json", options); }), "did you mean \"epochs\"?");
   says(message([&] { apply_json(R"({"epoch": 3})", "c.json", options); }), "'c.json'");
+  says(message([&] { apply_json(R"({"qqqqqq": 3})", "c.json", options); }), "spelled with underscores");
+  says(message([] { read({"--form", "qqqqqq"}); }), "see --form in --help");
+  says(message([] { Target::parse("q>=1"); }), "the metrics are accuracy and loss");
+  CHECK(nearest("epoch", {"batch", "epochs"}) == "epochs");
+  CHECK(nearest("abcd", {"abxy"}) == "abxy");
+  CHECK(nearest("abcd", {"axyz"}).empty());
+  CHECK(nearest("a", {"b"}) == "b");
+  CHECK(nearest("a", {}).empty());
 }
 
 TEST_CASE("a value of the wrong type or range is named with what it must be") {
@@ -120,6 +134,13 @@ TEST_CASE("a value of the wrong type or range is named with what it must be") {
   says(message([] { read({"--density", "1.5"}); }), "density is 1.5, it must be in (0, 1]");
   says(message([] { read({"--dropout", "1"}); }), "dropout is 1");
   says(message([] { read({"--lr", "nan"}); }), "lr is nan");
+  says(message([] { read({"--weight-decay", "inf"}); }), "weight_decay is inf");
+  says(message([] { read({"--clip", "inf"}); }), "clip is inf");
+  says(message([] { read({"--clip", "nan"}); }), "clip is nan");
+  says(message([] { read({"--seed", "-1"}); }), "-1, it must be an integer of at least 0");
+  says(message([] { read({"--threads", "100000"}); }), "threads is 100000, it must be in [0, 1024]");
+  says(message([] { set_threads(1025); }), "1025 threads asked for");
+  says(message([] { set_threads(0); }), "0 threads asked for");
   says(message([] { read({"--form", "sparce"}); }), "did you mean sparse?");
   says(message([] { read({"--schedule", "cosin"}); }), "constant, step, linear or cosine");
   says(message([] { read({"--lanes", "8"}); }), "lanes is '8'");
@@ -131,6 +152,7 @@ TEST_CASE("a target is read, met and missed") {
   CHECK(target.metric == "accuracy");
   CHECK(target.met_by(0.99));
   CHECK(!target.met_by(0.9899));
+  for (const char* text : {"accuracy>=0", "accuracy<1", "loss<=1", "loss>0"}) CHECK(!Target::parse(text).met_by(Tally{}.mean_loss()));
   CHECK(Target::parse("loss<0.5").met_by(0.4));
   CHECK(!Target::parse("loss<0.5").met_by(0.5));
   CHECK(Target::parse("loss<=0.5").met_by(0.5));
@@ -157,8 +179,8 @@ TEST_CASE("every kind of error has its exit code") {
 }
 
 TEST_CASE("metrics are whole JSON lines, and a resumed file keeps only what the checkpoint knows") {
-  const Folder folder;
-  const std::string path = folder.path + "/metrics.jsonl";
+  const ScratchFolder folder;
+  const std::string path = folder.path() + "/metrics.jsonl";
   const Tally tally{.loss = 5, .targets = 10, .correct = 9, .samples = 20, .seconds = 4};
   {
     MetricsFile file(path, 0);
@@ -173,7 +195,7 @@ TEST_CASE("metrics are whole JSON lines, and a resumed file keeps only what the 
   CHECK(kept.lines() == 2);
   MetricsFile fresh(path, 0);
   CHECK(text_of(path).empty());
-  CHECK_THROWS_AS(MetricsFile(folder.path + "/none/metrics.jsonl", 0), FormatError);
+  CHECK_THROWS_AS(MetricsFile(folder.path() + "/none/metrics.jsonl", 0), FormatError);
 }
 
 TEST_CASE("progress prints times and bars that read well") {

@@ -13,26 +13,21 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <weft/core/files/safetensors.hpp>
 #include <weft/core/random.hpp>
 #include <weft/data/program.hpp>
+#include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
+using oracle::file_bytes;
+using oracle::ScratchFolder;
 
 namespace {
 
 const std::string kMnist = std::string(WEFT_BIN) + "/mnist";
-
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/weft-run-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
 
 void write_idx(const std::string& path, const std::vector<std::uint32_t>& extents, const std::vector<std::uint8_t>& bytes) {
   std::ofstream out(path, std::ios::binary);
@@ -61,14 +56,14 @@ void write_images(const std::string& folder, const std::string& prefix, std::uin
 }
 
 const std::string& data() {
-  static const Folder folder;
+  static const ScratchFolder folder;
   static const bool written = [] {
-    write_images(folder.path, "train", 600, 1);
-    write_images(folder.path, "t10k", 100, 2);
+    write_images(folder.path(), "train", 600, 1);
+    write_images(folder.path(), "t10k", 100, 2);
     return true;
   }();
   static_cast<void>(written);
-  return folder.path;
+  return folder.path();
 }
 
 ProgramResult mnist(const std::string& out, std::vector<std::string> flags) {
@@ -118,14 +113,21 @@ bool same_arrays(const std::string& a, const std::string& b) {
   return true;
 }
 
+/// Epoch and batch of a checkpoint; zeros if there is none.
+std::pair<int, int> position_in(const std::string& path) {
+  if (!std::filesystem::exists(path)) return {0, 0};
+  const ArrayFile file = read_safetensors(path);
+  return {std::stoi(file.metadata.at("epoch")), std::stoi(file.metadata.at("batch"))};
+}
+
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
 TEST_CASE("a run leaves its results in its folder and says what it trained on") {
-  const Folder out;
+  const ScratchFolder out;
   const ProgramResult run =
-      mnist(out.path, {"--data", data(), "--epochs", "4", "--warmup", "0", "--target", "accuracy>=0.5", "--threads", "2"});
+      mnist(out.path(), {"--data", data(), "--epochs", "4", "--warmup", "0", "--target", "accuracy>=0.5", "--threads", "2"});
   INFO(run.output);
   CHECK(run.status == 0);
   CHECK(has(run.output, "weft "));
@@ -136,53 +138,119 @@ TEST_CASE("a run leaves its results in its folder and says what it trained on") 
   CHECK(has(run.output, "dense equivalents"));
   for (const char* name : {"config.json", "summary.txt", "metrics.jsonl", "last.safetensors", "curves.dat", "curves.gp", "spy_c2.dat",
                            "spy_c2.gp", "spy_hidden.dat"})
-    CHECK_MESSAGE(std::filesystem::file_size(out.path + "/" + name) > 0, name);
-  CHECK((std::filesystem::exists(out.path + "/spy_c2.svg") || has(run.output, "gnuplot is not installed")));
-  CHECK(metrics_of(out.path).size() == 8);
+    CHECK_MESSAGE(std::filesystem::file_size(out.path() + "/" + name) > 0, name);
+  CHECK((std::filesystem::exists(out.path() + "/spy_c2.svg") || has(run.output, "gnuplot is not installed")));
+  CHECK(metrics_of(out.path()).size() == 8);
 }
 
 TEST_CASE("a wrong flag exits 1, missing data 2, a missed target 3, a non-finite value 4") {
-  const Folder out;
-  ProgramResult run = mnist(out.path, {"--epoch", "3"});
+  const ScratchFolder out;
+  ProgramResult run = mnist(out.path(), {"--epoch", "3"});
   CHECK(run.status == 1);
   CHECK(has(run.output, "did you mean --epochs?"));
-  run = mnist(out.path, {"--density", "0"});
+  run = mnist(out.path(), {"--density", "0"});
   CHECK(run.status == 1);
-  run = mnist(out.path, {"--data", out.path + "/nowhere"});
+  run = mnist(out.path(), {"--data", out.path() + "/nowhere"});
   CHECK(run.status == 2);
   CHECK(has(run.output, "nowhere"));
-  run = mnist(out.path, {"--data", data(), "--epochs", "1", "--target", "accuracy>1"});
+  run = mnist(out.path(), {"--data", data(), "--epochs", "1", "--target", "accuracy>1"});
   CHECK(run.status == 3);
   CHECK(has(run.output, "target missed: accuracy>1"));
-  run = mnist(out.path, {"--data", data(), "--epochs", "1", "--lr", "1e30", "--warmup", "0"});
+  run = mnist(out.path(), {"--data", data(), "--epochs", "1", "--lr", "1e30", "--warmup", "0"});
   INFO(run.output);
   CHECK(run.status == 4);
   CHECK(has(run.output, "numeric error in "));
-  CHECK(!read_safetensors(out.path + "/last.safetensors").arrays.empty());
-  run = mnist(out.path, {"--help"});
+  CHECK(!read_safetensors(out.path() + "/last.safetensors").arrays.empty());
+  run = mnist(out.path(), {"--help"});
   CHECK(run.status == 0);
   CHECK(has(run.output, "--weight-decay"));
 }
 
+TEST_CASE("values that no run can have exit 1 and are named") {
+  const ScratchFolder out;
+  const auto refused = [&](std::vector<std::string> flags, const std::string& part) {
+    flags.insert(flags.end(), {"--data", data(), "--quiet", "--epochs", "1"});
+    const ProgramResult run = mnist(out.path(), flags);
+    INFO(run.output);
+    CHECK(run.status == 1);
+    CHECK(has(run.output, part));
+  };
+  refused({"--threads", "100000"}, "threads is 100000");
+  refused({"--shift", "12"}, "shift is 12, it must be less than 12");
+  refused({"--seed", "-1"}, "-1");
+  out.write("file", "in the way");
+  const ProgramResult run = mnist(out / "file/out", {"--data", data(), "--quiet"});
+  INFO(run.output);
+  CHECK(run.status == 1);
+  CHECK(has(run.output, (out / "file/out") + "'"));
+}
+
+TEST_CASE("no epoch gives the initial network's measured results") {
+  const ScratchFolder out;
+  const ProgramResult run = mnist(out.path(), {"--data", data(), "--epochs", "0", "--quiet", "--target", "loss<0.5"});
+  INFO(run.output);
+  CHECK(run.status == 3);
+  CHECK(has(run.output, "after epoch 0"));
+  CHECK(!has(run.output, "test loss 0.0000"));
+  CHECK(metrics_of(out.path()).empty());
+}
+
 TEST_CASE("a malformed data file exits 2 and is named") {
-  const Folder bad, out;
-  std::filesystem::copy(data(), bad.path, std::filesystem::copy_options::recursive);
-  std::filesystem::resize_file(bad.path + "/t10k-images-idx3-ubyte", 5000);
-  const ProgramResult run = mnist(out.path, {"--data", bad.path});
+  const ScratchFolder bad, out;
+  std::filesystem::copy(data(), bad.path(), std::filesystem::copy_options::recursive);
+  std::filesystem::resize_file(bad.path() + "/t10k-images-idx3-ubyte", 5000);
+  const ProgramResult run = mnist(out.path(), {"--data", bad.path()});
   CHECK(run.status == 2);
   CHECK(has(run.output, "t10k-images-idx3-ubyte"));
 }
 
+TEST_CASE("a refused --resume leaves the run as it was") {
+  const ScratchFolder out;
+  const std::vector<std::string> flags{"--data", data(), "--quiet", "--epochs", "1"};
+  REQUIRE(mnist(out.path(), flags).status == 0);
+  const std::string config = file_bytes(out / "config.json"), summary = file_bytes(out / "summary.txt");
+  CHECK(mnist(out.path(), {"--quiet", "--resume", "--density", "0.5"}).status == 1);
+  CHECK(file_bytes(out / "config.json") == config);
+  CHECK(file_bytes(out / "summary.txt") == summary);
+  const std::string metrics = file_bytes(out / "metrics.jsonl");
+  std::string garbage = metrics;
+  garbage[3] = '\x80';
+  out.write("metrics.jsonl", garbage);
+  const ProgramResult refused = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2"});
+  CHECK(refused.status == 2);
+  CHECK(has(refused.output, "metrics.jsonl': line 1 "));
+  CHECK(file_bytes(out / "metrics.jsonl") == garbage);
+  CHECK(file_bytes(out / "config.json") == config);
+  out.write("metrics.jsonl", metrics);
+  const ProgramResult resumed = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2"});
+  INFO(resumed.output);
+  CHECK(resumed.status == 0);
+  CHECK(metrics_of(out.path()).size() == 4);
+}
+
+TEST_CASE("an earlier checkpoint is kept and a missing one is named, also with -q") {
+  const ScratchFolder out;
+  const std::vector<std::string> flags{"--data", data(), "--quiet", "--epochs", "1"};
+  std::vector<std::string> resume = flags;
+  resume.emplace_back("--resume");
+  CHECK(has(mnist(out.path(), resume).output, "no checkpoint in " + out.path()));
+  const std::string old = file_bytes(out / "last.safetensors");
+  const ProgramResult again = mnist(out.path(), flags);
+  CHECK(again.status == 0);
+  CHECK(has(again.output, "previous.safetensors"));
+  CHECK(file_bytes(out / "previous.safetensors") == old);
+}
+
 TEST_CASE("an interrupt leaves a checkpoint and exits 130") {
-  const Folder out;
-  std::vector<std::string> flags{kMnist, "--out", out.path, "--data", data(), "--epochs", "100000", "--quiet"};
+  const ScratchFolder out;
+  std::vector<std::string> flags{kMnist, "--out", out.path(), "--data", data(), "--epochs", "100000", "--quiet"};
   std::vector<char*> arguments;
   for (std::string& flag : flags) arguments.push_back(flag.data());
   arguments.push_back(nullptr);
   pid_t child = 0;
   REQUIRE(posix_spawn(&child, kMnist.c_str(), nullptr, nullptr, arguments.data(), environ) == 0);
   int status = 0;
-  while (metrics_of(out.path).empty()) {
+  while (metrics_of(out.path()).empty()) {
     REQUIRE(waitpid(child, &status, WNOHANG) == 0);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
@@ -190,33 +258,41 @@ TEST_CASE("an interrupt leaves a checkpoint and exits 130") {
   REQUIRE(waitpid(child, &status, 0) == child);
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 130);
-  CHECK(std::stoi(read_safetensors(out.path + "/last.safetensors").metadata.at("epoch")) >= 1);
+  CHECK(std::stoi(read_safetensors(out.path() + "/last.safetensors").metadata.at("epoch")) >= 1);
 }
 
 TEST_CASE("a run killed at twenty random moments and resumed with other threads ends with the same bits") {
-  const Folder whole, parts;
+  const ScratchFolder whole, parts;
   const auto began = std::chrono::steady_clock::now();
   std::vector<std::string> flags = long_run();
   flags.insert(flags.end(), {"--threads", "1"});
-  const ProgramResult run = mnist(whole.path, flags);
+  const ProgramResult run = mnist(whole.path(), flags);
   INFO(run.output);
   REQUIRE(run.status == 0);
   const auto whole_ms =
       static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count());
 
   const Random draws(20, 20);
-  int kills = 0;
-  for (std::uint64_t attempt = 0; kills < 20; ++attempt) {
+  int kills = 0, trained = 0, within_an_epoch = 0;  // the latter two: of the kills
+  for (std::uint64_t attempt = 0; kills < 20 || trained < 5 || within_an_epoch < 1; ++attempt) {
     REQUIRE(attempt < 1000);
     std::vector<std::string> again = long_run();
     again.insert(again.end(), {"--resume", "--threads", std::to_string(std::vector<int>{1, 2, 7}[attempt % 3])});
-    if (killed(parts.path, again, static_cast<int>(draws.below(attempt, whole_ms / 2 + 2)))) ++kills;
-    else std::filesystem::remove(parts.path + "/last.safetensors");  // it got through: begin anew, the kills go on
+    if (killed(parts.path(), again, static_cast<int>(draws.below(attempt, whole_ms / 2 + 2)))) {
+      const auto [epoch, batch] = position_in(parts / "last.safetensors");
+      ++kills;
+      trained += epoch > 0 || batch > 0 ? 1 : 0;
+      within_an_epoch += batch > 0 ? 1 : 0;
+    } else {
+      std::filesystem::remove(parts / "last.safetensors");  // it got through: begin anew, the kills go on
+    }
   }
+  CHECK(trained >= 5);
+  CHECK(within_an_epoch >= 1);
   flags = long_run();
   flags.insert(flags.end(), {"--resume", "--threads", "7"});
-  REQUIRE(mnist(parts.path, flags).status == 0);
-  CHECK(metrics_of(whole.path).size() == 6);
-  CHECK(metrics_of(parts.path) == metrics_of(whole.path));
-  CHECK(same_arrays(parts.path, whole.path));
+  REQUIRE(mnist(parts.path(), flags).status == 0);
+  CHECK(metrics_of(whole.path()).size() == 6);
+  CHECK(metrics_of(parts.path()) == metrics_of(whole.path()));
+  CHECK(same_arrays(parts.path(), whole.path()));
 }

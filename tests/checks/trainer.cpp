@@ -17,19 +17,12 @@
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
 #include <weft/layers/linear.hpp>
+#include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
+using oracle::ScratchFolder;
 
 namespace {
-
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/weft-trainer-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
 
 /// Images of 6x6 pixels whose class is the row that is bright.
 ImageSet bright_rows(std::int64_t size, std::uint64_t stream) {
@@ -58,10 +51,10 @@ struct SmallNet {
   Var operator()(Var x) const { return x | c1 | relu | flatten | drop | head; }
 };
 
-RunOptions options_in(const Folder& folder, bool resume = false) {
+RunOptions options_in(const ScratchFolder& folder, bool resume = false) {
   RunOptions options{.epochs = 3, .batch = 32, .lr = 1e-2, .warmup = 2, .shift = 1};
   options.checkpoint_every = 2;
-  options.out = folder.path;
+  options.out = folder.path();
   options.resume = resume;
   options.quiet = true;
   return options;
@@ -88,9 +81,9 @@ std::string bytes_of(const std::string& path) {
 }
 
 /// metrics.jsonl without what a clock measured.
-std::vector<nlohmann::json> metrics_of(const Folder& folder) {
+std::vector<nlohmann::json> metrics_of(const ScratchFolder& folder) {
   std::vector<nlohmann::json> lines;
-  std::ifstream in(folder.path + "/metrics.jsonl");
+  std::ifstream in(folder.path() + "/metrics.jsonl");
   for (std::string line; std::getline(in, line);) {
     lines.push_back(nlohmann::json::parse(line));
     lines.back().erase("seconds");
@@ -100,8 +93,8 @@ std::vector<nlohmann::json> metrics_of(const Folder& folder) {
 }
 
 /// The arrays of a checkpoint, without its clock.
-std::string arrays_of(const Folder& folder) {
-  const std::string file = bytes_of(folder.path + "/last.safetensors");
+std::string arrays_of(const ScratchFolder& folder) {
+  const std::string file = bytes_of(folder.path() + "/last.safetensors");
   std::uint64_t header = 0;
   std::memcpy(&header, file.data(), sizeof header);
   return file.substr(8 + header);
@@ -119,7 +112,7 @@ std::string numeric_error(const RunOptions& options, const std::function<void(in
 }  // namespace
 
 TEST_CASE("a small network learns, and each epoch leaves two lines of metrics") {
-  const Folder folder;
+  const ScratchFolder folder;
   RunOptions options = options_in(folder);
   options.epochs = 20;
   options.shift = 0;  // a row moved is another class
@@ -137,7 +130,7 @@ TEST_CASE("a small network learns, and each epoch leaves two lines of metrics") 
 }
 
 TEST_CASE("an interrupted run resumed with other threads ends with the same bits") {
-  const Folder whole, parts;
+  const ScratchFolder whole, parts;
   set_threads(1);
   train(options_in(whole));
   int interrupts = 0;
@@ -158,7 +151,7 @@ TEST_CASE("an interrupted run resumed with other threads ends with the same bits
 }
 
 TEST_CASE("what a killed run wrote after its checkpoint is written anew") {
-  const Folder whole, parts;
+  const ScratchFolder whole, parts;
   train(options_in(whole));
   RunOptions first = options_in(parts);
   first.schedule = "constant";
@@ -167,7 +160,7 @@ TEST_CASE("what a killed run wrote after its checkpoint is written anew") {
   train(reference);
   first.epochs = 1;
   train(first);
-  std::ofstream(parts.path + "/metrics.jsonl", std::ios::app) << "{\"epoch\":2,\"split\":\"train\",\"lo";
+  std::ofstream(parts.path() + "/metrics.jsonl", std::ios::app) << "{\"epoch\":2,\"split\":\"train\",\"lo";
   RunOptions second = options_in(parts, true);
   second.schedule = "constant";
   train(second);
@@ -176,7 +169,7 @@ TEST_CASE("what a killed run wrote after its checkpoint is written anew") {
 }
 
 TEST_CASE("a parameter that turns NaN is named with its op and layer, and the last checkpoint stays") {
-  const Folder folder;
+  const ScratchFolder folder;
   const std::string text = numeric_error(options_in(folder), [](int call, SmallNet& net) {
     if (call >= 5) net.head.weight()->value.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   });
@@ -185,13 +178,13 @@ TEST_CASE("a parameter that turns NaN is named with its op and layer, and the la
   CHECK(text.find("'head'") != std::string::npos);
   const FitResult resumed = train(options_in(folder, true));
   CHECK(resumed.position.epoch == 3);
-  const Folder whole;
+  const ScratchFolder whole;
   train(options_in(whole));
   CHECK(arrays_of(folder) == arrays_of(whole));
 }
 
 TEST_CASE("a learning rate that blows up ends in a numeric error with a checkpoint that loads") {
-  const Folder folder;
+  const ScratchFolder folder;
   RunOptions options = options_in(folder);
   options.lr = 1e30;
   options.warmup = 0;
@@ -204,7 +197,7 @@ TEST_CASE("a learning rate that blows up ends in a numeric error with a checkpoi
 }
 
 TEST_CASE("options that do not fit the checkpoint are refused") {
-  const Folder folder;
+  const ScratchFolder folder;
   RunOptions options = options_in(folder);
   options.epochs = 1;
   train(options);
