@@ -183,13 +183,13 @@ HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::in
 #undef WEFT_TILE
 }
 
-/// Tiles of the next group of `left` neighbouring ones. Weights in L2: by threes, then twos (4 = 2 + 2), one alone. Weights beyond
-/// (`streams`): by fours, since every group reads all the weights again.
+/// Tiles of the next group of `left` neighbouring ones: by threes, then twos, one alone. Four are two pairs, but one group where the
+/// weights stream from beyond L2, since every group reads them all again.
 template <class T>
 HWY_INLINE int NextGroup(std::int64_t left, Prefetch streams) {
   if (kMaxTiles<T> == 1 || left == 1) return 1;
-  if (streams == Prefetch::yes) return left == 4 || left >= 7 ? 4 : left >= 3 ? 3 : 2;
-  return left == 2 || left == 4 ? 2 : 3;
+  if (left == 4) return streams == Prefetch::yes ? 4 : 2;
+  return left == 2 ? 2 : 3;
 }
 
 /// Calls body with `count` tiles as a constant: body(std::integral_constant<int, NT>).
