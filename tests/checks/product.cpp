@@ -217,7 +217,7 @@ TEST_CASE("a steady step allocates no tensor storage and the tape reports its by
     if (i == 1) allocations = tape.pool().allocations();
     if (i > 1) CHECK(tape.pool().allocations() == allocations);
     CHECK(tape.records().front().op == "spmm+relu+max");
-    CHECK(tape.records().front().output_bytes == 3 * 2 * 6 * 48 * 4);  // the full lattice never exists
-    CHECK(tape.records().front().saved_bytes == 3 * 2 * 6 * 48 * 4 / 8);   // four bits a choice
+    CHECK(tape.records().front().output_bytes == 3 * 2 * 6 * 48 * 4);     // the full lattice never exists
+    CHECK(tape.records().front().saved_bytes == 3 * 2 * 6 * 48 * 4 / 8);  // four bits a choice
   }
 }
