@@ -6,7 +6,7 @@
 //   weight gradient  a = X [k][lane]    (row_stride 16)       b = dYᵀ [lane][m]   C = dθ [k][m]
 //   one lane         a = X positions    (row_stride dynamic)  b = values [k][m]   C = Y rows
 // Each C element is one chain of fused multiply-adds over the runs in order, k ascending: the same bits for every MR, NT and ISA.
-// 24 accumulators with AVX-512 (8x3, 12x2 would do as well; 8 rows divide every usual block), 12 with AVX2 (6x1).
+// 24 accumulators with AVX-512 (8x3: 8 rows divide every usual block; 6x4 where four tiles share streamed weights), 12 with AVX2 (6x1).
 // Share of the FMA peak: see `./run bench`.
 
 #include <algorithm>
