@@ -148,7 +148,7 @@ void for_each_form(F&& f) {
 }  // namespace
 
 TEST_CASE("every op of ops.hpp has a row, and every row an op") {
-  std::ifstream header(std::filesystem::path(__FILE__).parent_path() / "../../autograd/ops.hpp");
+  std::ifstream header(std::filesystem::path(WEFT_SOURCE_DIR) / "autograd/ops.hpp");
   REQUIRE(header);
   const std::regex declaration(R"(^(?:inline )?(?:Var|Loss) ([^)]*\)))");
   std::set<std::string> declared, tested;
