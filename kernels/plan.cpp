@@ -75,4 +75,20 @@ GroupPlan GroupPlan::make(const SparsePattern& s) {
   return groups;
 }
 
+ColumnPanels ColumnPanels::make(const SparsePattern& s) {
+  constexpr std::int64_t kWidth = 256, kFewEntries = 16;  // 256 rows of two tiles are 32 KiB
+  const auto row_ptr = s.row_ptr();
+  const auto col = s.col();
+  ColumnPanels plan{(s.cols() + kWidth - 1) / kWidth, {}};
+  bool ascending = true;
+  for (std::size_t r = 0; r + 1 < row_ptr.size(); ++r)
+    ascending = ascending && std::is_sorted(col.begin() + row_ptr[r], col.begin() + row_ptr[r + 1]);
+  if (!ascending || plan.panels < 2 || s.blocks() < kFewEntries * plan.panels * s.rows()) return {1, {row_ptr.begin(), row_ptr.end()}};
+  for (std::size_t r = 0; r + 1 < row_ptr.size(); ++r)
+    for (std::int64_t p = 0; p < plan.panels; ++p)
+      plan.ptr.push_back(std::lower_bound(col.begin() + row_ptr[r], col.begin() + row_ptr[r + 1], p * kWidth) - col.begin());
+  plan.ptr.push_back(s.blocks());
+  return plan;
+}
+
 }  // namespace weft::kernels

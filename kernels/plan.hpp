@@ -36,4 +36,15 @@ struct GroupPlan {
   static GroupPlan make(const SparsePattern& s);
 };
 
+/// Where each row of scalar entries passes from one stretch of columns to the next: row r takes entries ptr[r·panels + p] to
+/// ptr[r·panels + p + 1] from stretch p. A stretch of X stays in L1 while many rows read it; one stretch where rows have few entries or
+/// the stored order, which fixes the sum's, is not ascending.
+struct ColumnPanels {
+  std::int64_t panels;
+  std::vector<std::int64_t> ptr;  ///< [rows · panels + 1]
+
+  std::int64_t bytes() const { return static_cast<std::int64_t>(ptr.size() * sizeof(ptr[0])); }
+  static ColumnPanels make(const SparsePattern& s);
+};
+
 }  // namespace weft::kernels

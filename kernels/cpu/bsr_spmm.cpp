@@ -24,11 +24,11 @@ namespace weft::kernels::HWY_NAMESPACE {
 template <class T, Prefetch kFetch>
 struct ForwardRuns {
   static constexpr Prefetch kPrefetch = kFetch;
-  /// The first tile of a panel asks for both lines of a step long before; the others for what that brought into L2.
+  /// The first tile of a line (16 rows) asks for it long before; the others for what that brought into L2.
   static constexpr std::int64_t kFirstAhead = 64, kNextAhead = 8;  // steps, whatever block comes next
   HWY_INLINE static void prefetch(const T*& ahead, int, std::int64_t a_step) {
     hwy::Prefetch(ahead);
-    if (a_step * static_cast<std::int64_t>(sizeof(T)) > 64) hwy::Prefetch(ahead + 16);
+    if (sizeof(T) == 8) hwy::Prefetch(ahead + 8);
     ahead += a_step;
   }
 
@@ -101,14 +101,11 @@ struct Forward {
   void panel(const RunPlan::Run* begin, const RunPlan::Run* end, int p, int rows, std::int64_t tile, FromRows<T> start,
              Target<T> target) const {
     using Runs = ForwardRuns<T, kFetch>;
-    const std::int64_t stride = block.panel_stride(p);
+    const std::int64_t stride = block.panel_stride(p), next = Runs::kNextAhead * stride;
+    // What follows a block's panel in memory is its next panel, but what this panel reads next is in the next block.
+    const std::int64_t first = block.panels() > 1 ? block.slot_size() : Runs::kFirstAhead * stride;
     const auto make = [&](int m) {
-      return Runs{begin,
-                  end,
-                  values + block.panel_offset(p) + m,
-                  x + tile * x_tile,
-                  block.slot_size(),
-                  (m == 0 ? Runs::kFirstAhead : Runs::kNextAhead) * stride};
+      return Runs{begin, end, values + block.panel_offset(p) + m, x + tile * x_tile, block.slot_size(), m % 16 == 0 ? first : next};
     };
     TileRows<T, NT, 1, 16>(rows, make, stride, 16, x_tile, start, target);
   }

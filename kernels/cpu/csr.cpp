@@ -1,8 +1,11 @@
 // The three products on scalar entries (1 x 1 blocks: CSR), 16-lane tiles, values [slot].
-// Forward and transposed are one kernel on the row view and on the column view: one row at a time, up to four tiles in registers.
-// Unstructured rows read X from L2 at two flops per four bytes, so the L2 bandwidth is the roof; X is not prefetched (it costs).
+// Forward and transposed are one kernel on the row view and on the column view: two rows times two tiles in registers.
+// Unstructured rows read X at two flops per four bytes, so bandwidth is the roof: L2's, or L1's where rows are long enough to be cut at
+// every 256 columns (ColumnPanels). X is not prefetched (it costs).
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE <weft/kernels/cpu/csr.cpp>
@@ -12,14 +15,17 @@
 #include <weft/kernels/cpu/lane_sums.hpp>
 #include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
+#include <weft/kernels/plan.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace weft::kernels::HWY_NAMESPACE {
 
-/// One view of the entries: row i of the result takes entries ptr[i] … ptr[i+1]. No slots: entry e owns value e.
+/// One view of the entries: row r of the result takes entries ptr[r·panels] to ptr[(r + 1)·panels], cut as ColumnPanels says.
+/// No slots: entry e owns value e.
 template <class T>
 struct ScalarView {
   const std::int64_t* ptr;
+  std::int64_t panels;
   const std::int32_t* index;
   const std::int32_t* slot;
   const T* values;
@@ -27,31 +33,57 @@ struct ScalarView {
   std::int64_t bias_length;
 };
 
-template <class T, int NT>
-HWY_NOINLINE void ScalarRows(const ScalarView<T>& view, const T* x, std::int64_t x_tile, T* y, std::int64_t y_tile, std::int64_t begin,
-                             std::int64_t end) {
+/// Tiles and rows in flight: four chains a vector wide cover the latency of a multiply-add; more tiles would not stay in L1.
+template <class T>
+constexpr int kScalarTiles = kVectors<T> == 1 ? 2 : 1;
+constexpr int kScalarRows = 2;
+
+/// MR rows times NT tiles of panel `p` from row r on. The rows go in step as far as the shortest, then each to its own end.
+template <class T, int MR, int NT>
+HWY_INLINE void ScalarTile(const ScalarView<T>& view, std::int64_t p, const T* x, std::int64_t x_tile, T* y, std::int64_t y_tile,
+                           std::int64_t r) {
   const TileTag<T> d;
   using V = hn::Vec<TileTag<T>>;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(d)), kV = kVectors<T>, kNV = NT * kV;
-  for (std::int64_t r = begin; r < end; ++r) {
-    V acc[kNV];
-    const V first = view.bias == nullptr ? hn::Zero(d) : hn::Set(d, view.bias[r % view.bias_length]);
-    WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[v] = first;
-    for (std::int64_t e = view.ptr[r]; e < view.ptr[r + 1]; ++e) {
-      const V value = hn::Set(d, view.values[view.slot == nullptr ? e : view.slot[e]]);
-      const T* HWY_RESTRICT b = x + std::int64_t{view.index[e]} * 16;
-      WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[v] = hn::MulAdd(value, hn::LoadU(d, b + v / kV * x_tile + v % kV * kLanes), acc[v]);
-    }
-    WEFT_UNROLL for (int v = 0; v < kNV; ++v) hn::StoreU(acc[v], d, y + r * 16 + v / kV * y_tile + v % kV * kLanes);
+  V acc[MR * kNV];
+  std::int64_t at[MR], end[MR], shared = INT64_MAX;
+  WEFT_UNROLL for (int m = 0; m < MR; ++m) {
+    at[m] = view.ptr[(r + m) * view.panels + p];
+    end[m] = view.ptr[(r + m) * view.panels + p + 1];
+    shared = std::min(shared, end[m] - at[m]);
+    const V first = view.bias == nullptr ? hn::Zero(d) : hn::Set(d, view.bias[(r + m) % view.bias_length]);
+    WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[m * kNV + v] =
+        p == 0 ? first : hn::LoadU(d, y + (r + m) * 16 + v / kV * y_tile + v % kV * kLanes);
+  }
+  const auto add = [&](int m, std::int64_t e) HWY_ATTR {
+    const V value = hn::Set(d, view.values[view.slot == nullptr ? e : view.slot[e]]);
+    const T* HWY_RESTRICT b = x + std::int64_t{view.index[e]} * 16;
+    WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[m * kNV + v] =
+        hn::MulAdd(value, hn::LoadU(d, b + v / kV * x_tile + v % kV * kLanes), acc[m * kNV + v]);
+  };
+  WEFT_NO_UNROLL for (std::int64_t i = 0; i < shared; ++i) { WEFT_UNROLL for (int m = 0; m < MR; ++m) add(m, at[m] + i); }
+  WEFT_UNROLL for (int m = 0; m < MR; ++m) {
+    WEFT_NO_UNROLL for (std::int64_t e = at[m] + shared; e < end[m]; ++e) add(m, e);
+    WEFT_UNROLL for (int v = 0; v < kNV; ++v) hn::StoreU(acc[m * kNV + v], d, y + (r + m) * 16 + v / kV * y_tile + v % kV * kLanes);
+  }
+}
+
+template <class T, int NT>
+HWY_NOINLINE void ScalarRows(const ScalarView<T>& view, const T* x, std::int64_t x_tile, T* y, std::int64_t y_tile, std::int64_t begin,
+                             std::int64_t end) {
+  for (std::int64_t p = 0; p < view.panels; ++p) {
+    std::int64_t r = begin;
+    for (; end - r >= kScalarRows; r += kScalarRows) ScalarTile<T, kScalarRows, NT>(view, p, x, x_tile, y, y_tile, r);
+    for (; r < end; ++r) ScalarTile<T, 1, NT>(view, p, x, x_tile, y, y_tile, r);
   }
 }
 
 template <class T>
 void ScalarProduct(const ScalarView<T>& view, std::int64_t rows, const Tensor& x, const Tensor& y) {
-  constexpr int kMost = kVectors<T> == 1 ? 4 : 1;
   const std::int64_t tiles = x.columns()->tiles(), x_tile = x.tile_stride(), y_tile = y.tile_stride();
   if (rows == 0 || tiles == 0) return;
-  const std::vector<std::int64_t> cost(view.ptr, view.ptr + rows + 1);
+  std::vector<std::int64_t> cost(static_cast<std::size_t>(rows) + 1);
+  for (std::int64_t r = 0; r <= rows; ++r) cost[static_cast<std::size_t>(r)] = view.ptr[r * view.panels];
   const std::int64_t parts = std::min<std::int64_t>(rows, threads());
   const std::vector<std::int64_t> bounds = balanced_ranges(cost, parts);
   parallel_for(parts, [&](std::int64_t part) {
@@ -59,21 +91,13 @@ void ScalarProduct(const ScalarView<T>& view, std::int64_t rows, const Tensor& x
     for (std::int64_t t = 0; t < tiles;) {
       const T* from = x.data<T>() + t * x_tile;
       T* to = y.data<T>() + t * y_tile;
-      const std::int64_t left = tiles - t;
-      if constexpr (kMost == 4) {
-        if (left >= 4) {
-          ScalarRows<T, 4>(view, from, x_tile, to, y_tile, bounds[p], bounds[p + 1]);
-          t += 4;
-          continue;
-        }
-        if (left >= 2) {
-          ScalarRows<T, 2>(view, from, x_tile, to, y_tile, bounds[p], bounds[p + 1]);
-          t += 2;
-          continue;
-        }
+      if (tiles - t >= kScalarTiles<T>) {
+        ScalarRows<T, kScalarTiles<T>>(view, from, x_tile, to, y_tile, bounds[p], bounds[p + 1]);
+        t += kScalarTiles<T>;
+      } else {
+        ScalarRows<T, 1>(view, from, x_tile, to, y_tile, bounds[p], bounds[p + 1]);
+        ++t;
       }
-      ScalarRows<T, 1>(view, from, x_tile, to, y_tile, bounds[p], bounds[p + 1]);
-      ++t;
     }
   });
 }
@@ -81,16 +105,17 @@ void ScalarProduct(const ScalarView<T>& view, std::int64_t rows, const Tensor& x
 template <class T>
 void CsrForward(const SpmmCall& call) {
   const auto& spec = call.s.spec();
+  const auto& plan = call.s.plan<ColumnPanels>(ColumnPanels::make);
   const T* bias = call.bias.defined() ? call.bias.data<T>() : nullptr;
-  ScalarProduct<T>({spec.row_ptr.data(), spec.col.data(), spec.tie.empty() ? nullptr : spec.tie.data(), call.values.data<T>(), bias,
-                    bias == nullptr ? 1 : call.bias.row_count()},
+  ScalarProduct<T>({plan.ptr.data(), plan.panels, spec.col.data(), spec.tie.empty() ? nullptr : spec.tie.data(), call.values.data<T>(),
+                    bias, bias == nullptr ? 1 : call.bias.row_count()},
                    call.s.rows(), call.x, call.y);
 }
 
 template <class T>
 void CsrTransposed(const SpmmTCall& call) {
   const auto& view = call.s.by_column();
-  ScalarProduct<T>({view.ptr.data(), view.row.data(), view.slot.data(), call.values.data<T>(), nullptr, 1}, call.s.cols(), call.dy,
+  ScalarProduct<T>({view.ptr.data(), 1, view.row.data(), view.slot.data(), call.values.data<T>(), nullptr, 1}, call.s.cols(), call.dy,
                    call.dx);
 }
 

@@ -152,11 +152,12 @@ HWY_NOINLINE void RegisterTile(Runs runs, std::int64_t a_step, std::int64_t b_st
 }
 
 /// Covers `rows` rows by register tiles of at most kMaxRows, 16 or 8 first, then 4, 2, 1. `make(r)` gives the runs for rows from r on.
+/// No tile straddles 16 rows: a line of weights then serves tiles that follow each other, and half a panel stays in L2 beside X.
 template <class T, int NT, int RS, int CR, class MakeRuns, class Start>
 HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::int64_t b_step, std::int64_t b_tile, Start start,
                          Target<T> target) {
   constexpr int kMost = kMaxRows<T, NT>;
-  int r = 0;
+  int r = 0, line = 0;
   const auto advance = [&](int by) {
     r += by;
     target.c += by * CR;
@@ -164,22 +165,25 @@ HWY_INLINE void TileRows(int rows, MakeRuns&& make, std::int64_t a_step, std::in
   };
 #define WEFT_TILE(MR)                                                                  \
   if constexpr ((MR) <= kMost) {                                                       \
-    while (rows - r >= (MR)) {                                                         \
+    while (line - r >= (MR)) {                                                         \
       RegisterTile<T, MR, NT, RS, CR>(make(r), a_step, b_step, b_tile, start, target); \
       advance(MR);                                                                     \
     }                                                                                  \
   }
-  WEFT_TILE(16)
-  WEFT_TILE(8)
-  if constexpr (kMost == 6) {  // AVX2, or four tiles
-    WEFT_TILE(6)
+  while (r < rows) {
+    line = std::min(rows, r + 16);
+    WEFT_TILE(16)
+    WEFT_TILE(8)
+    if constexpr (kMost == 6) {  // AVX2, or four tiles
+      WEFT_TILE(6)
+    }
+    WEFT_TILE(4)
+    if constexpr (kMost == 3) {
+      WEFT_TILE(3)
+    }
+    WEFT_TILE(2)
+    WEFT_TILE(1)
   }
-  WEFT_TILE(4)
-  if constexpr (kMost == 3) {
-    WEFT_TILE(3)
-  }
-  WEFT_TILE(2)
-  WEFT_TILE(1)
 #undef WEFT_TILE
 }
 
