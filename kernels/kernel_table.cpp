@@ -26,6 +26,9 @@ bool KernelRow<Call>::applies(const SparsePattern& s, int lane_count) const {
   const bool lanes_fit = lanes == LaneForm::any || (lanes == LaneForm::one) == (lane_count == 1);
   switch (format) {
     case Format::paneled: return lanes_fit && s.block().paneled();
+    case Format::narrow:
+      return lanes_fit && s.block().paneled() && s.tied() && s.block().width <= 4 &&
+             std::int64_t{s.slots()} * s.block().width * s.block().height <= 16384;
     case Format::scalar: return lanes_fit && s.block().scalar();
     case Format::diagonal: return lanes_fit && s.block().kind != BlockKind::dense;
     case Format::any: return lanes_fit;

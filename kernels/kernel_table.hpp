@@ -30,13 +30,14 @@ struct SddmmCall {
   const Tensor& x;
   const Tensor& dvalues;
   const Tensor& dbias;
+  const Epilogue& epilogue;  ///< its window lies between the product and dy; empty unless the row fuses
 };
 
-/// Which patterns a row serves.
-enum class Format { paneled, scalar, diagonal, any };
+/// Which patterns a row serves. Narrow: paneled, tied, at most 4 columns a block and 16,384 values.
+enum class Format { paneled, narrow, scalar, diagonal, any };
 /// Which lanes.
 enum class LaneForm { tiles, one, any };
-/// Whether the forward row runs an epilogue inside its pass.
+/// Whether the row takes the epilogue into its pass: forward all of it, the weight gradient the max window.
 enum class Fuses { no, yes };
 
 /// One row of kernel_table.inc.

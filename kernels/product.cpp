@@ -1,5 +1,7 @@
 #include <weft/kernels/product.hpp>
 
+#include <algorithm>
+
 #include <weft/core/cache.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/log.hpp>
@@ -63,6 +65,24 @@ const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const Spars
   throw UsageError({.op = entry, .path = s.name(), .what = "no kernel row applies"});
 }
 
+/// dvalues and dbias from dy, the gradient of what the window of `e` (if any) leaves of the product.
+void sddmm(const SparsePattern& s, const Epilogue& e, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {
+  require_values("sddmm", s, dvalues);
+  require_bias("sddmm", s, dbias);
+  require_operand("sddmm", s, "dY", dy, e.window ? e.window.out().size() : s.rows(), dvalues);
+  require_operand("sddmm", s, "X", x, s.cols(), dvalues);
+  require_same_columns("sddmm", s, dy, x);
+  choose(sddmm_rows(), s, dy.columns()->lanes, dy.dtype(), "sddmm").run(dy.dtype(), {s, dy, x, dvalues, dbias, e});
+}
+
+/// True if the weight gradient undoes the window itself and nothing else reads the expanded dy.
+bool takes_window(const SparsePattern& s, const Epilogue& e, const Tensor& dy, const ProductGradients& want) {
+  if (!e.window || e.window.in.c != s.block().height || want.dx.defined() || want.dresidual.defined()) return false;
+  const auto rows = sddmm_rows();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.applies(s, dy.columns()->lanes); });
+  return row != rows.end() && row->fuses == Fuses::yes;
+}
+
 }  // namespace
 
 void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& y) {
@@ -88,24 +108,20 @@ void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, cons
 }
 
 void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {
-  require_values("sddmm", s, dvalues);
-  require_bias("sddmm", s, dbias);
-  require_operand("sddmm", s, "dY", dy, s.rows(), dvalues);
-  require_operand("sddmm", s, "X", x, s.cols(), dvalues);
-  require_same_columns("sddmm", s, dy, x);
-  choose(sddmm_rows(), s, dy.columns()->lanes, dy.dtype(), "sddmm").run(dy.dtype(), {s, dy, x, dvalues, dbias});
+  sddmm(s, Epilogue(), dy, x, dvalues, dbias);
 }
 
 void spmm_backward(const SparsePattern& s, const Tensor& values, const Tensor& x, const Epilogue& e, const Tensor& y, const Tensor& dy,
                    const ProductGradients& want, const Pool& pool) {
   Tensor dz = dy;
-  if (e.window || e.map.map != Map::identity) {
+  const bool pooled = takes_window(s, e, dy, want);
+  if (!pooled && (e.window || e.map.map != Map::identity)) {
     dz = want.dresidual.defined() ? want.dresidual : Tensor::tiled(dy.dtype(), {s.rows()}, dy.columns(), pool);
     expand_gradient(e, y, dy, dz);
   }
   if (want.dvalues.defined() || want.dbias.defined()) {
     const Tensor dvalues = want.dvalues.defined() ? want.dvalues : Tensor::plain(values.dtype(), {s.values_size()}, pool);
-    sddmm(s, dz, x, dvalues, want.dbias);
+    sddmm(s, pooled ? e : Epilogue(), dz, x, dvalues, want.dbias);
   }
   if (want.dx.defined()) spmm_t(s, values, dz, want.dx);
 }

@@ -66,6 +66,13 @@ HWY_NOINLINE void GatherTile(const T* const* x_rows, std::int64_t x_tile, const 
   WEFT_UNROLL for (int r = 0; r < MR; ++r) { WEFT_UNROLL for (int v = 0; v < kV; ++v) hn::StoreU(acc[r * kV + v], d, c[r] + v * kLanes); }
 }
 
+/// Asks for 16 rows of 16 lanes: those of the next block row, which lie too far apart for the processor to guess.
+template <class T>
+HWY_INLINE void PrefetchRows(const T* rows) {
+  constexpr int kLine = 64 / sizeof(T);
+  WEFT_UNROLL for (int line = 0; line < 256 / kLine; ++line) hwy::Prefetch(rows + line * kLine);
+}
+
 /// Rows of X and of dθ for GatherTile.
 template <class T>
 struct GatherRows {
@@ -112,9 +119,11 @@ class WeightGradient {
       const int stride = block_.panel_stride(p);
       dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, tiles) * 16 * stride));
       for (std::int64_t t = 0; t < tiles; ++t)
-        for (int m = 0; m < stride; m += 16)
-          TransposeRows(dy_ + (tile + t) * dy_tile_ + (r * block_.height + p * ValueLayout::kPanelRows + m) * 16,
-                        std::clamp(rows - m, 0, 16), dy_t.data() + t * 16 * stride + m, stride);
+        for (int m = 0; m < stride; m += 16) {
+          const T* from = dy_ + (tile + t) * dy_tile_ + (r * block_.height + p * ValueLayout::kPanelRows + m) * 16;
+          PrefetchRows(from + std::int64_t{block_.height} * 16);
+          TransposeRows(from, std::clamp(rows - m, 0, 16), dy_t.data() + t * 16 * stride + m, stride);
+        }
       if (parts_.bias(part) != nullptr)
         add_bias(r * block_.height + p * ValueLayout::kPanelRows, rows, stride, tiles, dy_t.data(), parts_.bias(part));
       panel_products(r, p, tile, tiles, from_zero, dy_t.data(), parts_.values(part), gather);

@@ -150,13 +150,8 @@ struct Forward {
     const std::int64_t first = position * w.in.c + part * height;
     auto* choice = reinterpret_cast<std::uint16_t*>(call.epilogue.choice.bytes());
     for (int t = 0; t < NT; ++t)
-      for (std::int64_t m = 0; m < height; ++m) {
-        const T* z = scratch + (t * height + m) * 16;
-        T* result = y + (tile + t) * y_tile + (first + m) * 16;
-        std::uint16_t* chosen = choice + ((tile + t) * call.y.row_count() + first + m) * w.size();
-        if (call.epilogue.map.map == Map::relu) MaxRow<T, true>(z, one, w.size(), result, chosen);
-        else MaxRow<T, false>(z, one, w.size(), result, chosen);
-      }
+      MaxRows(call.epilogue, scratch + t * height * 16, one, height, y + (tile + t) * y_tile + first * 16,
+              choice + ((tile + t) * out.size() + first) * w.size());
   }
 
   template <int NT>

@@ -20,12 +20,8 @@ template <class T>
 HWY_INLINE void ScatterRow(const T* dy, std::uint16_t mask, T* out) {
   const hn::CappedTag<T, 16> d;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(decltype(d)()));
-  for (int first = 0; first < 16; first += kLanes) {
-    std::uint8_t bytes[8] = {};
-    const auto bits = static_cast<std::uint16_t>(mask >> first);
-    std::memcpy(bytes, &bits, 2);
-    hn::StoreU(hn::IfThenElseZero(hn::LoadMaskBits(d, bytes), hn::LoadU(d, dy + first)), d, out + first);
-  }
+  for (int first = 0; first < 16; first += kLanes)
+    hn::StoreU(hn::IfThenElseZero(BitsToMask(d, mask, first), hn::LoadU(d, dy + first)), d, out + first);
 }
 
 /// Un-pools one row of results: each place of each window takes the gradient of the lanes that chose it; uncovered pixels get zero.
@@ -77,10 +73,8 @@ void PoolForward(const Epilogue& e, const Tensor& z, const Tensor& y) {
           std::copy_n(z.data<T>() + tile * z.tile_stride() + pixel * one + m * 16, 16, rows + place * 16);
         }
         const std::int64_t row = (oy * out.w + ox) * c + m;
-        T* result = y.data<T>() + tile * y.tile_stride() + row * 16;
         auto* chosen = reinterpret_cast<std::uint16_t*>(e.choice.bytes()) + (tile * out.size() + row) * w.size();
-        if (e.map.map == Map::relu) MaxRow<T, true>(rows, 16, w.size(), result, chosen);
-        else MaxRow<T, false>(rows, 16, w.size(), result, chosen);
+        MaxRows(e, rows, 16, 1, y.data<T>() + tile * y.tile_stride() + row * 16, chosen);
       }
   });
 }

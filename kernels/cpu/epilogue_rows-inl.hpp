@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
+#include <type_traits>
 
 #include <hwy/highway.h>
 
+#include <weft/kernels/cpu/unroll.hpp>
 #include <weft/kernels/epilogue.hpp>
 
 #if defined(WEFT_KERNELS_CPU_EPILOGUE_ROWS_INL) == defined(HWY_TARGET_TOGGLE)
@@ -31,51 +32,69 @@ HWY_INLINE void AddSpan(const T* residual, T* y, std::int64_t n) {
   for (; i < n; ++i) y[i] += residual[i];
 }
 
-/// Adds the mask of one vector to the bits of its 16 lanes. (Masks below come from !(a <= b), so that a NaN is passed on.)
-template <class D, class V>
-HWY_INLINE void SetBits(D d, hn::Mask<D> mask, int first_lane, std::uint16_t& bits) {
+/// The bits of lanes [first_lane, …) of 16 from the mask of one vector. (Masks below come from !(a <= b), so that a NaN is passed on.)
+template <class D>
+HWY_INLINE void StoreBits(D d, hn::Mask<D> mask, int first_lane, std::uint16_t& bits) {
   std::uint8_t bytes[8] = {};
   hn::StoreMaskBits(d, mask, bytes);
-  std::uint16_t low = 0;
-  std::memcpy(&low, bytes, 2);
-  bits = static_cast<std::uint16_t>(bits | low << first_lane);
+  const int some = hn::MaxLanes(d) > 8 ? bytes[0] | bytes[1] << 8 : bytes[0];
+  bits = static_cast<std::uint16_t>(first_lane == 0 ? some : bits | some << first_lane);
 }
 
-/// Places of the largest fused window: 4x4.
+/// The mask of one vector from the bits of lanes [first_lane, …) of 16.
+template <class D>
+HWY_INLINE hn::Mask<D> BitsToMask(D d, std::uint16_t bits, int first_lane) {
+  const int here = bits >> first_lane;
+  const std::uint8_t bytes[8] = {static_cast<std::uint8_t>(here), static_cast<std::uint8_t>(here >> 8)};
+  return hn::LoadMaskBits(d, bytes);
+}
+
+/// Sides of fused windows: 1 to 4.
 constexpr int kMostPlaces = 16;
 
-/// One row of 16 lanes: out = max over the window's rows z[w·stride]; choice[w] = lanes whose maximum is the w-th (the first among
+/// Each row of 16 lanes: out = max over the window's rows z[w·stride]; choice[w] = lanes whose maximum is the w-th (the first among
 /// equals), less those that a following relu stops.
-template <class T, bool kRelu>
-HWY_INLINE void MaxRow(const T* z, std::int64_t stride, int window, T* out, std::uint16_t* choice) {
+template <class T, bool kRelu, int kPlaces>
+HWY_INLINE void MaxRowsOf(const T* z, std::int64_t stride, std::int64_t rows, T* out, std::uint16_t* choice) {
   const hn::CappedTag<T, 16> d;
   using D = decltype(d);
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-  std::uint16_t taken[kMostPlaces] = {};
-  std::uint16_t alive = 0;
-  for (int first = 0; first < 16; first += kLanes) {
-    auto best = hn::LoadU(d, z + first);
-    for (int w = 1; w < window; ++w) {
-      const auto candidate = hn::LoadU(d, z + w * stride + first);
-      const auto larger = hn::Not(hn::Le(candidate, best));
-      SetBits<D, decltype(best)>(d, larger, first, taken[w]);
-      best = hn::IfThenElse(larger, candidate, best);
+  for (; rows > 0; --rows, z += 16, out += 16, choice += kPlaces)
+    for (int first = 0; first < 16; first += kLanes) {
+      hn::Mask<D> taken[kPlaces];
+      auto best = hn::LoadU(d, z + first);
+      WEFT_UNROLL for (int w = 1; w < kPlaces; ++w) {
+        const auto candidate = hn::LoadU(d, z + w * stride + first);
+        taken[w] = hn::Not(hn::Le(candidate, best));
+        best = hn::IfThenElse(taken[w], candidate, best);
+      }
+      hn::Mask<D> free = hn::FirstN(d, kLanes);
+      if constexpr (kRelu) {
+        free = hn::Not(hn::Le(best, hn::Zero(d)));
+        best = hn::IfThenElseZero(free, best);
+      }
+      hn::StoreU(best, d, out + first);
+      WEFT_UNROLL for (int w = kPlaces - 1; w > 0; --w) {
+        StoreBits(d, hn::And(taken[w], free), first, choice[w]);
+        free = hn::AndNot(taken[w], free);
+      }
+      StoreBits(d, free, first, choice[0]);
     }
-    if constexpr (kRelu) {
-      const auto positive = hn::Not(hn::Le(best, hn::Zero(d)));
-      SetBits<D, decltype(best)>(d, positive, first, alive);
-      best = hn::IfThenElseZero(positive, best);
-    }
-    hn::StoreU(best, d, out + first);
+}
+
+template <class T>
+HWY_INLINE void MaxRows(const Epilogue& e, const T* z, std::int64_t stride, std::int64_t rows, T* out, std::uint16_t* choice) {
+  const bool relu = e.map.map == Map::relu;
+  const auto run = [&](auto places) {
+    if (relu) MaxRowsOf<T, true, decltype(places)::value>(z, stride, rows, out, choice);
+    else MaxRowsOf<T, false, decltype(places)::value>(z, stride, rows, out, choice);
+  };
+  switch (e.window.kernel) {
+    case 1: return run(std::integral_constant<int, 1>());
+    case 2: return run(std::integral_constant<int, 4>());
+    case 3: return run(std::integral_constant<int, 9>());
+    default: return run(std::integral_constant<int, kMostPlaces>());
   }
-  std::uint16_t later = 0;
-  for (int w = window - 1; w > 0; --w) {
-    choice[w] = static_cast<std::uint16_t>(taken[w] & ~later);
-    later = static_cast<std::uint16_t>(later | taken[w]);
-  }
-  choice[0] = static_cast<std::uint16_t>(~later);
-  if constexpr (kRelu)
-    for (int w = 0; w < window; ++w) choice[w] = static_cast<std::uint16_t>(choice[w] & alive);
 }
 
 }  // namespace weft::kernels::HWY_NAMESPACE

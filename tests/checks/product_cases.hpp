@@ -147,7 +147,7 @@ inline Tensor run_spmm_t(const kernels::KernelRow<kernels::SpmmTCall>& row, cons
 inline std::pair<Tensor, Tensor> run_sddmm(const kernels::KernelRow<kernels::SddmmCall>& row, const Operands& o) {
   const Tensor dvalues = poisoned(Tensor::plain(o.dtype, {o.s->values_size()}));
   const Tensor dbias = poisoned(Tensor::plain(o.dtype, o.bias.rows()));
-  row.run(o.dtype, {*o.s, o.dy, o.x, dvalues, dbias});
+  row.run(o.dtype, {*o.s, o.dy, o.x, dvalues, dbias, kernels::Epilogue()});
   return {dvalues, dbias};
 }
 
