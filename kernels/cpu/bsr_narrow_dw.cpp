@@ -10,7 +10,6 @@
 #define HWY_TARGET_INCLUDE <weft/kernels/cpu/bsr_narrow_dw.cpp>
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <weft/core/parallel.hpp>

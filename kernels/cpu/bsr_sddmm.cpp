@@ -20,20 +20,26 @@
 HWY_BEFORE_NAMESPACE();
 namespace weft::kernels::HWY_NAMESPACE {
 
-/// The tiles of one chunk, each as a run of 16 lanes.
+/// The tiles of one chunk of positions, each as a run of 16 lanes.
 template <class T>
 struct LaneRuns {
   static constexpr Prefetch kPrefetch = Prefetch::no;
   const T* x;
   const T* dy;
-  std::int64_t x_tile, dy_tile;
-  std::int64_t tiles, lanes;  ///< 16, but not known when compiled: an unrolled lane loop spills
+  std::int64_t x_tile, x_back, dy_tile;  ///< x_back: from behind the last tile to the next position's first
+  std::int64_t tiles, left;
+  std::int64_t lanes;  ///< 16, but not known when compiled: an unrolled lane loop spills
+  std::int64_t tile = 0;
 
   HWY_INLINE bool next(Run<T>& run) {
-    if (tiles-- == 0) return false;
+    if (left-- == 0) return false;
     run = {x, dy, lanes, 16, nullptr};
     x += x_tile;
     dy += dy_tile;
+    if (++tile == tiles) {
+      tile = 0;
+      x += x_back;
+    }
     return true;
   }
 };
@@ -93,70 +99,101 @@ class WeightGradient {
         dy_tile_(call.dy.tile_stride()),
         tiles_(call.x.columns()->tiles()),
         lanes_(call.x.columns()->lanes),
-        parts_(call) {}
+        parts_(call) {
+    const bool few_rows = std::any_of(plan_.runs.begin(), plan_.runs.end(), [](const RunPlan::Run& r) { return r.length < kFewRows; });
+    gathers_ = few_rows && !plan_.repeats;
+    rows_at_once_ = few_rows || plan_.repeats ? 1 : std::max<std::int64_t>(1, kChunkTiles / std::max<std::int64_t>(1, tiles_));
+  }
 
   void run(T* values) {
-    parallel_for(parts_.count(), [this](std::int64_t part) {
+    const std::vector<GroupPlan::Group>& groups = s_.plan<GroupPlan>(GroupPlan::make).groups;
+    parallel_for(parts_.count(), [&, this](std::int64_t part) {
       static thread_local std::vector<T> dy_t;
       static thread_local GatherRows<T> gather;
-      for (std::int64_t r = parts_.begin(part); r < parts_.end(part); ++r)
-        for (std::int64_t tile = 0; tile == 0 || tile < tiles_; tile += kChunkTiles) block_row(r, tile, part, dy_t, gather);
+      const std::int64_t begin = parts_.begin(part), end = parts_.end(part);
+      for (const GroupPlan::Group& group : groups) {
+        const std::int64_t last = std::min<std::int64_t>(group.first + group.count, end);
+        for (std::int64_t r = std::max<std::int64_t>(group.first, begin), next = r; r < last; r = next) {
+          next = std::min(last, r + rows_at_once_);
+          for (std::int64_t tile = 0; tile == 0 || tile < tiles_; tile += kChunkTiles)
+            chunk({r, next - r, group.x_shift, tile, std::min(kChunkTiles, tiles_ - tile)}, part, dy_t, gather);
+        }
+      }
     });
     parts_.finish();
     clear_masked(s_, values);
   }
 
  private:
-  static constexpr std::int64_t kChunkTiles = 16;  // 256 lanes of a transposed 32-row panel are 32 KiB
-  static constexpr int kFewRows = 8;               // shorter runs leave the register tile mostly empty
+  /// Tiles whose dY is transposed at once, of several block rows where a batch has few: 256 lanes of a 32-row panel are 32 KiB.
+  static constexpr std::int64_t kChunkTiles = 16;
+  static constexpr int kFewRows = 8;  // shorter runs leave the register tile mostly empty
 
-  void block_row(std::int64_t r, std::int64_t tile, std::int64_t part, std::vector<T>& dy_t, GatherRows<T>& gather) {
-    const std::int64_t tiles = std::min(kChunkTiles, tiles_ - tile);
-    const bool from_zero = tile == 0 && !parts_.accumulates();
-    const int height = s_.height_of(r);
+  /// Block rows of one group (equal slots, X moving by `shift` rows) and tiles, whose dY is transposed at once.
+  struct Chunk {
+    std::int64_t row, rows, shift, tile, tiles;
+  };
+
+  void chunk(const Chunk& c, std::int64_t part, std::vector<T>& dy_t, GatherRows<T>& gather) {
+    const int height = s_.height_of(c.row);
     for (int p = 0; p < block_.panels(); ++p) {
-      const int rows = std::clamp(height - p * ValueLayout::kPanelRows, 0, ValueLayout::kPanelRows);
+      const int first = p * ValueLayout::kPanelRows, rows = std::clamp(height - first, 0, ValueLayout::kPanelRows);
       const int stride = block_.panel_stride(p);
-      dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, tiles) * 16 * stride));
-      for (std::int64_t t = 0; t < tiles; ++t)
-        for (int m = 0; m < stride; m += 16) {
-          const T* from = dy_ + (tile + t) * dy_tile_ + (r * block_.height + p * ValueLayout::kPanelRows + m) * 16;
-          PrefetchRows(from + std::int64_t{block_.height} * 16);
-          TransposeRows(from, std::clamp(rows - m, 0, 16), dy_t.data() + t * 16 * stride + m, stride);
-        }
-      if (parts_.bias(part) != nullptr)
-        add_bias(r * block_.height + p * ValueLayout::kPanelRows, rows, stride, tiles, dy_t.data(), parts_.bias(part));
-      panel_products(r, p, tile, tiles, from_zero, dy_t.data(), parts_.values(part), gather);
+      const std::int64_t size = c.tiles * 16 * stride;
+      dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, c.rows * size)));
+      for (std::int64_t i = 0; i < c.rows; ++i) {
+        const std::int64_t row = (c.row + i) * block_.height + first;
+        transpose(row, rows, stride, c, dy_t.data() + i * size);
+        if (parts_.bias(part) != nullptr) add_bias(row, rows, stride, c.tiles, dy_t.data() + i * size, parts_.bias(part));
+      }
+      panel_products(c, p, dy_t.data(), parts_.values(part), gather);
     }
   }
 
-  /// bias[m] += Σ lanes of dYᵀ, 16 rows at a time.
+  /// dY of one block row's panel as [tile][lane][m].
+  void transpose(std::int64_t row, int rows, int stride, const Chunk& c, T* out) const {
+    for (std::int64_t t = 0; t < c.tiles; ++t, out += std::int64_t{16} * stride)
+      for (int m = 0; m < stride; m += 16) {
+        const T* from = dy_ + (c.tile + t) * dy_tile_ + (row + m) * 16;
+        PrefetchRows(from + c.rows * block_.height * 16);
+        TransposeRows(from, std::clamp(rows - m, 0, 16), out + m, stride);
+      }
+  }
+
+  /// bias[m] += Σ lanes of dYᵀ, 16 rows at a time, in four chains.
   void add_bias(std::int64_t row, int rows, int stride, std::int64_t tiles, const T* dy_t, T* bias) const {
     const TileTag<T> d;
     constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>()));
     T sums[ValueLayout::kPanelRows];
     for (int m = 0; m < stride; m += kLanes) {
-      auto sum = hn::Zero(d);
-      for (std::int64_t lane = 0; lane < tiles * 16; ++lane) sum = hn::Add(sum, hn::LoadU(d, dy_t + lane * stride + m));
-      hn::StoreU(sum, d, sums + m);
+      auto a = hn::Zero(d), b = a, c = a, e = a;
+      const T* at = dy_t + m;
+      for (std::int64_t lane = 0; lane < tiles * 16; lane += 4, at += 4 * stride) {
+        a = hn::Add(a, hn::LoadU(d, at));
+        b = hn::Add(b, hn::LoadU(d, at + stride));
+        c = hn::Add(c, hn::LoadU(d, at + 2 * stride));
+        e = hn::Add(e, hn::LoadU(d, at + 3 * stride));
+      }
+      hn::StoreU(hn::Add(hn::Add(a, b), hn::Add(c, e)), d, sums + m);
     }
     for (int m = 0; m < rows; ++m) bias[(row + m) % parts_.bias_size()] += sums[m];
   }
 
-  void panel_products(std::int64_t r, int p, std::int64_t tile, std::int64_t tiles, bool from_zero, const T* dy_t, T* values,
-                      GatherRows<T>& gather) {
+  void panel_products(const Chunk& c, int p, const T* dy_t, T* values, GatherRows<T>& gather) const {
     const int stride = block_.panel_stride(p);
-    const RunPlan::Run* begin = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r)];
-    const RunPlan::Run* end = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(r) + 1];
-    if (begin != end && begin->length < kFewRows && !plan_.repeats)
-      return gathered(begin, end, p, tile, tiles, from_zero, dy_t, values, gather);
+    const RunPlan::Run* begin = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(c.row)];
+    const RunPlan::Run* end = plan_.runs.data() + plan_.ptr[static_cast<std::size_t>(c.row) + 1];
+    const bool from_zero = c.tile == 0 && !parts_.accumulates();
+    if (gathers_ && begin != end && begin->length < kFewRows)
+      return gathered(begin, end, p, c.tile, c.tiles, from_zero, dy_t, values, gather);
     const FromTarget<T> start{from_zero};
     for (const RunPlan::Run* run = begin; run != end; ++run) {
-      const T* x = x_ + tile * x_tile_ + std::int64_t{run->x_row} * 16;
+      const T* x = x_ + c.tile * x_tile_ + std::int64_t{run->x_row} * 16;
       T* out = values + run->slot * block_.slot_size() + block_.panel_offset(p);
       const auto make_at = [&](int m) {
-        return [this, x, dy_t, m, stride, tiles](int k) {
-          return LaneRuns<T>{x + k * 16, dy_t + m, x_tile_, std::int64_t{16} * stride, tiles, lanes_};
+        return [&, m](int k) {
+          return LaneRuns<T>{x + k * 16, dy_t + m,         x_tile_, c.shift * 16 - c.tiles * x_tile_, std::int64_t{16} * stride,
+                             c.tiles,    c.rows * c.tiles, lanes_};
         };
       };
       if constexpr (kMaxTiles<T> >= 2) {
@@ -204,6 +241,8 @@ class WeightGradient {
   const T* dy_;
   std::int64_t x_tile_, dy_tile_, tiles_, lanes_;
   WeightParts<T> parts_;
+  bool gathers_;
+  std::int64_t rows_at_once_;
 };
 
 void BsrSddmmF32(const SddmmCall& call) { WeightGradient<float>(call).run(call.dvalues.data<float>()); }
