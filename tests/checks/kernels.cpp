@@ -62,7 +62,7 @@ void check_same_bits(const Results& a, const Results& b) {
   }
 }
 
-/// f(operands) on every pattern in both types, in tiles (two whole, one cut) and in one lane.
+/// f(operands) on every pattern in both types, in tiles (four whole, one cut: groups of three and two) and in one lane.
 template <class F>
 void for_tiles_and_one_lane(F&& f) {
   for (const oracle::PatternCase& c : oracle::pattern_cases())
@@ -71,7 +71,7 @@ void for_tiles_and_one_lane(F&& f) {
         CAPTURE(c.name);
         CAPTURE(static_cast<int>(lanes));
         INFO(std::string(name_of(dtype)));
-        f(operands(c.pattern, lanes == Lanes::sixteen ? 33 : 5, lanes, dtype, 11));
+        f(operands(c.pattern, lanes == Lanes::sixteen ? 65 : 5, lanes, dtype, 11));
       }
 }
 
