@@ -50,30 +50,48 @@ struct OneLaneForward {
   /// Rows of `positions` block rows from r on (X shifted by x_stride, Y by y_stride from one to the next), for one sample or, when
   /// positions are samples, for all of them.
   void positions(std::int64_t r, int count, std::int64_t x_stride, std::int64_t y_stride, const T* x, T* y) const {
-    constexpr int kMost = 32;
-    const auto row = static_cast<std::size_t>(r);
-    const RunPlan::Run* begin = plan.runs.data() + plan.ptr[row];
-    const RunPlan::Run* end = plan.runs.data() + plan.ptr[row + 1];
-    const int height = s.height_of(r);
-    T result[kMost * 16];
-    T bias[16] = {};
-    for (int m = 0; m < height; m += 16) {
-      const int panel = m / ValueLayout::kPanelRows, rows = std::min(16, height - m);
-      const T* values = call.values.data<T>() + block.panel_offset(panel) + m % ValueLayout::kPanelRows;
-      FromLanes<T> start{kNoBias<T>};
-      if (call.bias.defined()) {
-        for (int i = 0; i < rows; ++i) bias[i] = call.bias.data<T>()[(r * block.height + m + i) % call.bias.row_count()];
-        start.bias = bias;
-      }
-      for (int first = 0; first < count; first += kMost) {
-        const int here = std::min(kMost, count - first);
-        const auto make = [&](int p) {
-          return PositionRuns<T>{begin, end, values, x + (first + p) * x_stride, block.slot_size(), x_stride};
-        };
-        TileRows<T, 1, kDynamicStride, 16>(here, make, 1, block.panel_stride(panel), 0, start, Target<T>{result, 0});
-        for (int p = 0; p < here; ++p)
-          std::memcpy(y + (first + p) * y_stride + m, result + p * 16, static_cast<std::size_t>(rows) * sizeof(T));
-      }
+    for (int panel = 0, height = s.height_of(r); panel * ValueLayout::kPanelRows < height; ++panel) {
+      const int first = panel * ValueLayout::kPanelRows;
+      const Positions to{
+          r * block.height + first, std::min(ValueLayout::kPanelRows, height - first), count, x_stride, y_stride, x, y + first};
+      const T* values = call.values.data<T>() + block.panel_offset(panel);
+      if (block.panel_stride(panel) == 16) rows_of<1, 16>(r, to, values);
+      else if constexpr (kMaxTiles<T> >= 2) rows_of<2, 32>(r, to, values);
+      else
+        for (int m = 0; m < to.rows; m += 16)
+          rows_of<1, 32>(r, {to.row + m, std::min(16, to.rows - m), count, x_stride, y_stride, x, to.y + m}, values + m);
+    }
+  }
+
+  /// Where rows [row, row + rows) of several positions come from and go to.
+  struct Positions {
+    std::int64_t row;
+    int rows, count;
+    std::int64_t x_stride, y_stride;
+    const T* x;
+    T* y;
+  };
+
+  /// NT vectors of 16 rows side by side, each position one row of the register tile.
+  template <int NT, int kStride>
+  void rows_of(std::int64_t r, const Positions& to, const T* values) const {
+    constexpr int kMost = 32, kWide = NT * 16;
+    const RunPlan::Run* begin = plan.runs.data() + plan.ptr[static_cast<std::size_t>(r)];
+    const RunPlan::Run* end = plan.runs.data() + plan.ptr[static_cast<std::size_t>(r) + 1];
+    T result[kMost * kWide], bias[kWide] = {};
+    FromLanes<T> start{kNoBias<T>};
+    if (call.bias.defined()) {
+      for (int i = 0; i < to.rows; ++i) bias[i] = call.bias.data<T>()[(to.row + i) % call.bias.row_count()];
+      start.bias = bias;
+    }
+    for (int first = 0; first < to.count; first += kMost) {
+      const int here = std::min(kMost, to.count - first);
+      const auto make = [&](int p) {
+        return PositionRuns<T>{begin, end, values, to.x + (first + p) * to.x_stride, block.slot_size(), to.x_stride};
+      };
+      TileRows<T, NT, kDynamicStride, kWide>(here, make, 1, kStride, 16, start, Target<T>{result, 16});
+      for (int p = 0; p < here; ++p)
+        std::memcpy(to.y + (first + p) * to.y_stride, result + p * kWide, static_cast<std::size_t>(to.rows) * sizeof(T));
     }
   }
 
