@@ -13,7 +13,7 @@ objdump -d -C --no-show-raw-insn "$1" | awk '
       for (j = line[jump]; j <= i; ++j) {
         if (j < i && target[j] != "" && (target[j] in line) && line[target[j]] < j && line[target[j]] >= line[jump]) inner = 0
         if (text[j] ~ /vfn?madd/) ++fma
-        if (text[j] ~ /\(%r[sb]p/ && text[j] ~ /%[xyz]mm/) bad = text[j]
+        if (text[j] ~ /\(%rsp|-0x[0-9a-f]+\(%rbp\)/ && text[j] ~ /%[xyz]mm[0-9]+/) bad = text[j]
       }
       if (!inner || fma == 0) continue
       ++loops
@@ -21,7 +21,7 @@ objdump -d -C --no-show-raw-insn "$1" | awk '
     }
   }
   /^[0-9a-f]+ <.*>:$/ { if (n) check(); n = 0; delete line; delete target; delete text
-    name = $0; keep = name ~ /(RegisterTile|GatherTile|ScalarRows)</ && name ~ /N_AVX[23]/; next }
+    name = $0; keep = name ~ /(RegisterTile|GatherTile|NarrowTile|ScalarRows)</ && name ~ /N_AVX[23]/; next }
   keep && /^ +[0-9a-f]+:/ { address = $1; sub(":", "", address); line[address] = n; text[n] = $0; target[n] = ""
     if ($2 ~ /^j/) target[n] = $3
     ++n }
