@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <weft/core/tensor.hpp>
+#include <weft/kernels/epilogue.hpp>
 
 namespace weft::kernels {
 
@@ -15,11 +16,11 @@ struct ChannelStatistics {
   std::int64_t count = 0;              ///< values that entered each channel
 };
 
-/// Over all leading rows and valid columns, in two passes.
+/// Over all leading rows and valid columns.
 ChannelStatistics channel_statistics(const Tensor& x);
-/// y = gamma·(x - mean)/sqrt(variance + eps) + beta, channel by channel.
+/// y = epilogue(gamma·(x - mean)/sqrt(variance + eps) + beta), channel by channel. One lane takes an empty epilogue only.
 void normalise_channels(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, const Tensor& beta, double eps,
-                        const Tensor& y);
+                        const Epilogue& e, const Tensor& y);
 /// Per channel Σ dy and Σ dy·(x - mean)/sqrt(variance + eps), one after the other: the gradients of beta and gamma.
 std::vector<double> channel_gradients(const Tensor& x, const ChannelStatistics& statistics, double eps, const Tensor& dy);
 /// dx through the statistics, from channel_gradients; zero in padding lanes.

@@ -1,6 +1,7 @@
 #include <weft/kernels/norms.hpp>
 
 #include <weft/autograd/ops.hpp>
+#include <weft/autograd/ops/chain.hpp>
 #include <weft/autograd/ops/operands.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
@@ -64,25 +65,53 @@ void add_affine(const std::vector<double>& sums, GradSink& grads) {
   }
 }
 
+/// Batch normalisation with its statistics: the head of a chain, so that activation and pooling run in the same pass.
+class Normalisation : public ChainHead {
+ public:
+  Normalisation(Var x, Var gamma, Var beta, kernels::ChannelStatistics statistics, double eps)
+      : ChainHead("batch_norm", {x, gamma, beta}, x, x.rows()),
+        statistics_(std::move(statistics)),
+        eps_(eps),
+        x_(x.value()),
+        gamma_(gamma.value()),
+        beta_(beta.value()) {}
+
+  void forward(const kernels::Epilogue& e, const Tensor& y) override {
+    kernels::normalise_channels(x_, statistics_, gamma_, beta_, eps_, e, y);
+  }
+
+  void backward(const kernels::Epilogue& e, const Tensor& y, const Tensor& dy, const Tensor& expanded, GradSink& grads,
+                const Pool& pool) override {
+    Tensor dz = dy;
+    if (e.window || e.map.map != kernels::Map::identity) {
+      dz = expanded.defined() ? expanded : Tensor::tiled(dtype, rows, columns, pool);
+      kernels::expand_gradient(e, y, dy, dz);
+    }
+    const std::vector<double> sums = kernels::channel_gradients(x_, statistics_, eps_, dz);
+    add_affine(sums, grads);
+    if (!grads.wants(0)) return;
+    const Tensor dx = grads.buffer(0);
+    kernels::normalise_channels_grad(x_, statistics_, gamma_, eps_, dz, sums, dx);
+    grads.add(0, dx);
+  }
+
+ private:
+  kernels::ChannelStatistics statistics_;
+  double eps_;
+  Tensor x_, gamma_, beta_;
+};
+
 }  // namespace
 
 Var batch_norm(Var x, Var gamma, Var beta, const BatchStatistics& running, double eps) {
   require_affine("batch_norm", x, gamma, beta);
   require_running(x, running, x.rows().back());
-  const Tensor in = x.value(), scale = gamma.value();
-  Tensor y = x.tape().like(x);
+  if (!x.columns())
+    throw ShapeError({.op = "batch_norm", .path = x.tape().path(), .what = cat(shape_text(x), " has no columns to take statistics over")});
   const bool training = x.tape().training();
-  const auto statistics = std::make_shared<const kernels::ChannelStatistics>(training ? kernels::channel_statistics(in) : stored(running));
-  if (training) update(running, *statistics);
-  kernels::normalise_channels(in, *statistics, scale, beta.value(), eps, y);
-  return x.tape().record("batch_norm", y, {x, gamma, beta}, [=](const Tensor& dy, GradSink& grads) {
-    const std::vector<double> sums = kernels::channel_gradients(in, *statistics, eps, dy);
-    add_affine(sums, grads);
-    if (!grads.wants(0)) return;
-    const Tensor dx = grads.buffer(0);
-    kernels::normalise_channels_grad(in, *statistics, scale, eps, dy, sums, dx);
-    grads.add(0, dx);
-  });
+  const auto statistics = training ? kernels::channel_statistics(x.value()) : stored(running);
+  if (training) update(running, statistics);
+  return defer_chain(std::make_shared<Normalisation>(x, gamma, beta, statistics, eps));
 }
 
 Var layer_norm(Var x, Var gamma, Var beta, double eps) {

@@ -123,17 +123,7 @@ struct Forward {
     const std::int64_t first = r * block.height, span = std::int64_t{s.height_of(r)} * 16;
     T* out = y + tile * y_tile + first * 16;
     block_row<NT>(r, tile, out, y_tile);
-    const Epilogue& e = call.epilogue;
-    if (e.empty()) return;
-    for (int t = 0; t < NT; ++t, out += y_tile) {
-      if (e.residual.defined()) AddSpan(e.residual.data<T>() + (tile + t) * e.residual.tile_stride() + first * 16, out, span);
-      if (e.map.map == Map::identity) continue;
-      const std::int64_t element = (tile + t) * y_tile + first * 16;  // y and saved are contiguous alike
-      std::uint8_t* bits = nullptr;
-      if (saves(e.map.map) == Saves::bits) bits = reinterpret_cast<std::uint8_t*>(e.saved.bytes()) + element / 8;
-      if (saves(e.map.map) == Saves::input) std::copy_n(out, span, e.saved.data<T>() + element);
-      MapSpan(e.map, out, out, span, bits);
-    }
+    for (int t = 0; t < NT; ++t) FinishRows(call.epilogue, call.y, tile + t, first * 16, out + t * y_tile, span);
   }
 
   /// The block rows of one window, maximum taken as soon as all are there; `rows_here` block rows make up a position's channels.

@@ -32,6 +32,18 @@ HWY_INLINE void AddSpan(const T* residual, T* y, std::int64_t n) {
   for (; i < n; ++i) y[i] += residual[i];
 }
 
+/// Residual and map on `n` elements at `out` that a pass has just written: those of y's tile from `offset` on.
+template <class T>
+HWY_INLINE void FinishRows(const Epilogue& e, const Tensor& y, std::int64_t tile, std::int64_t offset, T* out, std::int64_t n) {
+  if (e.residual.defined()) AddSpan(e.residual.data<T>() + tile * e.residual.tile_stride() + offset, out, n);
+  if (e.map.map == Map::identity) return;
+  const std::int64_t element = tile * y.tile_stride() + offset;  // y and saved are contiguous alike
+  std::uint8_t* bits = nullptr;
+  if (saves(e.map.map) == Saves::bits) bits = reinterpret_cast<std::uint8_t*>(e.saved.bytes()) + element / 8;
+  if (saves(e.map.map) == Saves::input) std::copy_n(out, n, e.saved.data<T>() + element);
+  MapSpan(e.map, out, out, n, bits);
+}
+
 /// The bits of lanes [first_lane, …) of 16 from the mask of one vector. (Masks below come from !(a <= b), so that a NaN is passed on.)
 template <class D>
 HWY_INLINE void StoreBits(D d, hn::Mask<D> mask, int first_lane, std::uint16_t& bits) {

@@ -69,18 +69,16 @@ double sum_columns(const Columns& columns, F&& add) {
   return sum;
 }
 
-/// Sums over lines for each of `channels` places (times `kinds` different sums): `add(line, sums)` adds one line into
+/// Sums over lines for each of `channels` places (times `kinds` different sums): `add(first, last, sums)` adds these lines into
 /// sums[(kind·channels + c)·lanes + lane]. At most 16 parts, fixed by the shape; parts in order, lanes by the tree.
 template <class F>
-std::vector<double> sum_lines(const Lines& lines, int kinds, F&& add) {
+std::vector<double> sum_line_ranges(const Lines& lines, int kinds, F&& add) {
   constexpr std::int64_t kParts = 16;
   const std::int64_t parts = std::min(kParts, lines.count);
   const std::int64_t places = kinds * lines.length;
   std::vector<double> sums(static_cast<std::size_t>(parts * places * lines.lanes));
-  parallel_for(parts, [&](std::int64_t p) {
-    double* const mine = sums.data() + p * places * lines.lanes;
-    for (std::int64_t line = p * lines.count / parts; line < (p + 1) * lines.count / parts; ++line) add(line, mine);
-  });
+  parallel_for(
+      parts, [&](std::int64_t p) { add(p * lines.count / parts, (p + 1) * lines.count / parts, sums.data() + p * places * lines.lanes); });
   std::vector<double> total(static_cast<std::size_t>(places));
   for (std::int64_t p = 0; p < parts; ++p)
     for (std::int64_t i = 0; i < places; ++i) {
@@ -88,6 +86,14 @@ std::vector<double> sum_lines(const Lines& lines, int kinds, F&& add) {
       total[static_cast<std::size_t>(i)] += lines.lanes == 1 ? *lane : add_lanes(lane);
     }
   return total;
+}
+
+/// The same, line by line: `add(line, sums)`.
+template <class F>
+std::vector<double> sum_lines(const Lines& lines, int kinds, F&& add) {
+  return sum_line_ranges(lines, kinds, [&](std::int64_t first, std::int64_t last, double* sums) {
+    for (std::int64_t line = first; line < last; ++line) add(line, sums);
+  });
 }
 
 /// The largest of each lane along a line.
