@@ -16,7 +16,7 @@ class ChainHead {
  public:
   /// `taken`: three inputs, one that is not there is Var(); `x` is the one whose columns and dtype the result has.
   ChainHead(std::string_view name, std::vector<Var> taken, Var x, Shape out)
-      : op(name), inputs(std::move(taken)), rows(std::move(out)), columns(x.columns()), dtype(x.dtype()) {}
+      : op(name), inputs(std::move(taken)), rows(out), columns(x.columns()), dtype(x.dtype()) {}
   virtual ~ChainHead() = default;
 
   /// y = epilogue(head); called again for an inner value that is read later, also during backward.

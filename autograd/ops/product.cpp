@@ -15,7 +15,7 @@ namespace {
 class Product : public ChainHead {
  public:
   Product(PatternPtr pattern, Var values, Var bias, Var x, Shape out)
-      : ChainHead("spmm", {values, bias, x}, x, std::move(out)), pattern_(std::move(pattern)) {}
+      : ChainHead("spmm", {values, bias, x}, x, out), pattern_(std::move(pattern)) {}
 
   void forward(const kernels::Epilogue& e, const Tensor& y) override {
     if (!x_.defined()) {
@@ -58,7 +58,7 @@ Var spmm(const PatternPtr& pattern, Var values, Var bias, Var x, Shape out) {
     throw ShapeError({.op = "spmm",
                       .path = tape.path(),
                       .what = cat("S has ", pattern->rows(), " rows (", pattern->name(), "), the output was declared ", out.str())});
-  return defer_chain(std::make_shared<Product>(pattern, values, bias, x, std::move(out)));
+  return defer_chain(std::make_shared<Product>(pattern, values, bias, x, out));
 }
 
 }  // namespace weft

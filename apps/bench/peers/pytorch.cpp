@@ -14,8 +14,6 @@
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 
-extern char** environ;
-
 namespace weft::bench {
 
 namespace {
