@@ -27,12 +27,21 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("epochs", o.epochs, "passes over the training set");
   visit("batch", o.batch, "samples a step");
   visit("lr", o.lr, "learning rate at its peak");
-  visit("schedule", o.schedule, "of the learning rate: constant, step (a tenth after each third), linear or cosine (to zero)");
+  visit("optimizer", o.optimizer, "adamw, or sgd (Nesterov momentum 0.9)");
+  visit("schedule", o.schedule,
+        "of the learning rate: constant, step (a tenth after each third), linear, cosine (to zero), triangle (up over a fifth, down to "
+        "zero) or one-cycle (the same along cosines, up over three tenths)");
   visit("warmup", o.warmup, "steps over which the learning rate rises from zero (linear and cosine)");
-  visit("weight_decay", o.weight_decay, "decoupled decay of weights (AdamW)");
+  visit("weight_decay", o.weight_decay, "decay of weights: apart from the gradient (adamw) or in it (sgd)");
+  visit("label_smoothing", o.label_smoothing, "share of the target that all classes get, in training");
   visit("clip", o.clip, "bound of the gradient's norm; 0: none");
   visit("dropout", o.dropout, "share of hidden units dropped in training");
   visit("shift", o.shift, "random shift of training images, in pixels");
+  visit("fill", o.fill, "what a shift brings in: zero or reflect");
+  visit("flip", o.flip, "mirror training images at random, and average the last test over both");
+  visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
+  if (!o.model.empty()) visit("model", o.model, "resnet9, resnet12, vgg9 or vgg12");
+  if (o.width > 0) visit("width", o.width, "channels of the first convolution; later ones grow with it");
   visit("form", o.form, "sparse, native or untied");
   visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
   visit("seed", o.seed, "of every random draw");
@@ -90,8 +99,13 @@ void apply_flags(int argc, const char* const* argv, RunOptions& options) {
   CLI::App app{"Trains one network and leaves its results in a folder."};
   app.allow_extras();
   for_each_option(options, [&](const std::string& name, auto& value, const char* help) {
-    CLI::Option* option = app.add_option(flag_of(name), value, help)->capture_default_str();
-    if constexpr (std::is_unsigned_v<std::decay_t<decltype(value)>>) option->check(not_negative);
+    using T = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<T, bool>) {
+      app.add_flag(cat(flag_of(name), ",!--no-", flag_of(name).substr(2)), value, help)->default_str(value ? "on" : "off");
+    } else {
+      CLI::Option* option = app.add_option(flag_of(name), value, help)->capture_default_str();
+      if constexpr (std::is_unsigned_v<T>) option->check(not_negative);
+    }
   });
   app.add_option("--config", options.config, "JSON file with any of the above, e.g. a run's config.json; flags win over it");
   app.add_flag("--resume", options.resume, "continue from OUT/last.safetensors");
@@ -112,6 +126,9 @@ void apply_flags(int argc, const char* const* argv, RunOptions& options) {
 void read_value(const nlohmann::json& json, bool& fits, std::string& value) {
   if ((fits = json.is_string())) value = json.get<std::string>();
 }
+void read_value(const nlohmann::json& json, bool& fits, bool& value) {
+  if ((fits = json.is_boolean())) value = json.get<bool>();
+}
 void read_value(const nlohmann::json& json, bool& fits, double& value) {
   if ((fits = json.is_number())) value = json.get<double>();
 }
@@ -127,6 +144,7 @@ void read_value(const nlohmann::json& json, bool& fits, int& value) {
 template <class T>
 const char* kind_of() {
   if constexpr (std::is_same_v<T, std::string>) return "a string";
+  else if constexpr (std::is_same_v<T, bool>) return "true or false";
   else if constexpr (std::is_same_v<T, double>) return "a number";
   else if constexpr (std::is_same_v<T, std::uint64_t>) return "an integer of at least 0";
   else return "an integer";
@@ -194,6 +212,9 @@ void check(const RunOptions& o) {
   if (!(o.lr >= 0) || !std::isfinite(o.lr)) refuse_value("lr", o.lr, "finite and at least 0");
   if (o.warmup < 0) refuse_value("warmup", o.warmup, "at least 0");
   if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay)) refuse_value("weight_decay", o.weight_decay, "finite and at least 0");
+  if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) refuse_value("label_smoothing", o.label_smoothing, "in [0, 1)");
+  if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
+  if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [1, 1024]");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");
   if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
   if (o.shift < 0) refuse_value("shift", o.shift, "at least 0");
@@ -201,7 +222,9 @@ void check(const RunOptions& o) {
   if (o.threads < 0 || o.threads > 1024) refuse_value("threads", o.threads, "in [0, 1024]");
   if (o.checkpoint_every < 0) refuse_value("checkpoint_every", o.checkpoint_every, "at least 0");
   if (o.log_every < 0) refuse_value("log_every", o.log_every, "at least 0");
-  check_word("schedule", o.schedule, {"constant", "step", "linear", "cosine"});
+  check_word("schedule", o.schedule, {"constant", "step", "linear", "cosine", "triangle", "one-cycle"});
+  check_word("optimizer", o.optimizer, {"adamw", "sgd"});
+  check_word("fill", o.fill, {"zero", "reflect"});
   check_word("form", o.form, {"sparse", "native", "untied"});
   check_word("lanes", o.lanes, {"auto", "1", "16"});
   if (!o.target.empty()) Target::parse(o.target);

@@ -11,12 +11,19 @@ struct RunOptions {
   int epochs = 1;
   int batch = 128;
   double lr = 1e-3;
-  std::string schedule = "cosine";  ///< constant, step, linear or cosine
-  int warmup = 0;                   ///< steps over which lr rises from zero
-  double weight_decay = 0;
+  std::string optimizer = "adamw";  ///< adamw, or sgd with Nesterov momentum 0.9
+  std::string schedule = "cosine";  ///< constant, step, linear, cosine, triangle or one-cycle
+  int warmup = 0;                   ///< steps over which lr rises from zero (linear and cosine)
+  double weight_decay = 0;          ///< of tensors with two or more axes
+  double label_smoothing = 0;
   double clip = 0;  ///< bound of the gradient's norm; 0: none
   double dropout = 0;
   int shift = 0;                ///< random shift of training images, in pixels
+  std::string fill = "zero";    ///< what a shift brings in: zero or reflect
+  bool flip = false;            ///< mirror training images at random, and average the last test over both
+  double budget = 0;            ///< minutes of training that the number of epochs is fitted to; 0: epochs as given
+  std::string model;            ///< which network; empty: the app has only one
+  int width = 0;                ///< channels of its first convolution; 0: the app's network is fixed
   std::string form = "sparse";  ///< sparse, native or untied
   double density = 1;           ///< share of 16x16 blocks kept where an app prunes
   std::uint64_t seed = 42;

@@ -21,6 +21,8 @@ class Progress {
   /// A run of `epochs` epochs with `steps` steps each; plain lines come every `line_every` steps (0: ten an epoch).
   Progress(Style style, int epochs, std::int64_t steps, std::int64_t line_every);
 
+  /// Another number of epochs, before the first step.
+  void set_epochs(int epochs) { epochs_ = epochs; }
   /// After step `step` (from 1) of epoch `epoch` (from 1).
   void step(int epoch, std::int64_t step, double loss, double accuracy, double samples_per_second);
   /// A line of text, above the bar if there is one.

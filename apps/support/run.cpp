@@ -106,7 +106,9 @@ int Run::fit_model(const Model& model, const ImageData& data) {
   make_folder(out);
   Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
+  const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_));
   if (!options_.resume) set_aside(Trainer::checkpoint_path(options_), out + "/previous.safetensors");
+  if (begins && options_.budget > 0) options_.epochs = trainer.fit_to_budget();
   write_text(out + "/config.json", to_json(options_));
   write_text(out + "/summary.txt", summary_);
   const FitResult result = trainer.fit();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include <weft/core/text.hpp>
 #include <weft/layers/optim/adam.hpp>
 #include <weft/layers/optim/clip.hpp>
+#include <weft/layers/optim/sgd.hpp>
 
 namespace weft {
 
@@ -22,6 +24,27 @@ namespace {
 double scalar(const Var& x) {
   const Tensor& t = x.value();
   return by_float(t.dtype(), [&](auto zero) { return static_cast<double>(*t.data<decltype(zero)>()); });
+}
+
+std::unique_ptr<Optimizer> optimizer_of(const RunOptions& o, ParamStore& params) {
+  if (o.optimizer == "sgd")
+    return std::make_unique<Sgd>(params, SgdOptions{.momentum = 0.9, .weight_decay = o.weight_decay, .nesterov = true});
+  return std::make_unique<AdamW>(params, AdamOptions{.weight_decay = o.weight_decay});
+}
+
+/// Images [h, w, c, N] with left and right exchanged.
+Tensor mirrored(const Tensor& x, const Pool& pool) {
+  const std::int64_t h = x.rows()[0], w = x.rows()[1],
+                     bytes = x.rows()[2] * x.columns()->lanes * static_cast<std::int64_t>(size_of(x.dtype()));
+  const std::int64_t tile_bytes = x.tile_stride() * static_cast<std::int64_t>(size_of(x.dtype()));
+  const Tensor out = Tensor::tiled(x.dtype(), x.rows(), x.columns(), pool);
+  for (std::int64_t tile = 0; tile < x.columns()->tiles(); ++tile)
+    for (std::int64_t pixel = 0; pixel < h * w; ++pixel) {
+      const std::int64_t other = pixel / w * w + (w - 1 - pixel % w);
+      std::memcpy(out.bytes() + tile * tile_bytes + pixel * bytes, x.bytes() + tile * tile_bytes + other * bytes,
+                  static_cast<std::size_t>(bytes));
+    }
+  return out;
 }
 
 class Stopwatch {
@@ -35,39 +58,44 @@ class Stopwatch {
 }  // namespace
 
 struct Trainer::State {
+  /// What the test sees of an image: itself, or itself and its mirror image, their log-probabilities added.
+  enum class Views { one, mirrored };
+
   State(const Model& m, const ImageData& d, const RunOptions& o, Progress::Style style)
       : model(m),
         options(o),
         train(d.train, loader_options(o, d.train)),
         test(d.test, loader_options(o, d.train).for_evaluation()),
-        optimizer(*m.params, {.weight_decay = o.weight_decay}),
+        optimizer(optimizer_of(o, *m.params)),
         tape(Mode::train, o.seed),
-        total_steps(o.epochs * train.batches()),
-        lr(schedule_of(o, total_steps)),
         progress(style, o.epochs, train.batches(), o.log_every) {
     at.seed = o.seed;
     at.batches = train.batches();
+    plan(o.epochs);
   }
+
+  void plan(int epochs);
+  double seconds_per_step();
 
   void prepare();
   void begin();
   void resume(const std::string& path);
   bool train_epoch(const Interrupt& interrupt);
   void step(const Batch& batch);
-  Tally evaluate();
+  Tally evaluate(Views views);
   void finish_epoch();
   void say(const std::string& text) {
     if (!options.quiet) progress.line(text);
   }
-  void save() { save_checkpoint(checkpoint_path(options), *model.params, optimizer, at); }
+  void save() { save_checkpoint(checkpoint_path(options), *model.params, *optimizer, at); }
   [[noreturn]] void name_non_finite(const Batch& batch, Mode mode, const std::string& seen);
 
   Model model;
   RunOptions options;
   Loader train, test;
-  AdamW optimizer;
+  std::unique_ptr<Optimizer> optimizer;
   Tape tape;
-  std::int64_t total_steps;
+  std::int64_t total_steps = 0;
   Schedule lr;
   Progress progress;
   Position at;
@@ -78,6 +106,8 @@ struct Trainer::State {
 Schedule schedule_of(const RunOptions& options, std::int64_t total_steps) {
   if (options.schedule == "constant") return schedules::constant(options.lr);
   if (options.schedule == "step") return schedules::step(options.lr, std::max<std::int64_t>(total_steps / 3, 1), 0.1);
+  if (options.schedule == "triangle") return schedules::triangle(options.lr, 0.2);
+  if (options.schedule == "one-cycle") return schedules::one_cycle(options.lr, 0.3);
   if (options.schedule == "linear") return schedules::linear_to_zero(options.lr, options.warmup);
   return schedules::cosine(options.lr, options.warmup, 0);
 }
@@ -96,6 +126,43 @@ LoaderOptions loader_options(const RunOptions& options, const ImageSet& train) {
   loader.std = variance > 0 ? static_cast<float>(std::sqrt(variance)) : 1.0F;
   loader.lanes = options.lanes == "1" ? Lanes::one : options.lanes == "16" ? Lanes::sixteen : Lanes::by_count;
   return loader;
+}
+
+void Trainer::State::plan(int epochs) {
+  options.epochs = epochs;
+  total_steps = epochs * train.batches();
+  lr = schedule_of(options, total_steps);
+  progress.set_epochs(epochs);
+}
+
+/// Trains for a few steps, measures them, and puts everything back.
+double Trainer::State::seconds_per_step() {
+  constexpr int kWarm = 2, kMost = 40;
+  constexpr double kEnough = 4;  // seconds
+  save();
+  const Position start = at;
+  train.begin(0);
+  Stopwatch watch;
+  int steps = 0;
+  double seconds = 0;
+  for (Batch batch; steps < kWarm + kMost && seconds < kEnough && train.next(batch);) {
+    step(batch);
+    if (++steps == kWarm) watch = Stopwatch();
+    if (steps > kWarm) seconds = watch.seconds();
+  }
+  load_checkpoint(checkpoint_path(options), *model.params, *optimizer);
+  at = start;
+  return steps > kWarm ? seconds / (steps - kWarm) : watch.seconds() / std::max(steps, 1);
+}
+
+int Trainer::fit_to_budget() {
+  State& s = *state_;
+  constexpr double kReserve = 0.95;  // machines stall
+  const double epoch = s.seconds_per_step() * static_cast<double>(s.at.batches);
+  const int epochs = static_cast<int>(std::clamp(kReserve * 60 * s.options.budget / epoch, 1.0, 100000.0));
+  s.say(cat("budget of ", s.options.budget, " minutes: ", epochs, epochs == 1 ? " epoch" : " epochs"));
+  s.plan(epochs);
+  return epochs;
 }
 
 Trainer::Trainer(const Model& model, const ImageData& data, const RunOptions& options, Progress::Style style)
@@ -121,7 +188,7 @@ FitResult Trainer::fit() {
   }
   FitResult result{.position = s.at};
   if (s.at.epoch == 0) {
-    const Tally initial = s.evaluate();
+    const Tally initial = s.evaluate(State::Views::one);
     result.position.test_loss = initial.mean_loss();
     result.position.test_accuracy = initial.accuracy();
   }
@@ -144,7 +211,7 @@ void Trainer::State::begin() {
 }
 
 void Trainer::State::resume(const std::string& path) {
-  const Position found = load_checkpoint(path, *model.params, optimizer);
+  const Position found = load_checkpoint(path, *model.params, *optimizer);
   if (found.seed != options.seed)
     throw ConfigError({.op = "--resume",
                        .path = path,
@@ -188,20 +255,21 @@ void Trainer::State::step(const Batch& batch) {
   const Gradients gradients = tape.backward(mean);
   const double norm = options.clip > 0 ? clip_gradients(*model.params, gradients, options.clip) : gradient_norm(*model.params, gradients);
   if (!std::isfinite(norm)) name_non_finite(batch, Mode::train, cat("the gradient's norm is ", norm));
-  optimizer.step(gradients, lr(at.step(), total_steps));
+  optimizer->step(gradients, lr(at.step(), total_steps));
   at.train.loss += sum;
   at.train.targets += loss.count;
   at.train.correct += correct;
 }
 
 /// One pass over the test set.
-Tally Trainer::State::evaluate() {
+Tally Trainer::State::evaluate(Views views) {
   Tally tally;
   const Stopwatch watch;
   test.begin(0);
   for (Batch batch; test.next(batch);) {
     tape.reset(at.step(), Mode::eval);
-    const Var logits = model.net(tape.input(batch.x));
+    Var logits = model.net(tape.input(batch.x));
+    if (views == Views::mirrored) logits = log_softmax(logits) + log_softmax(model.net(tape.input(mirrored(batch.x, tape.pool()))));
     const Loss loss = model.loss(logits, batch.targets);
     const double sum = scalar(loss.sum);
     if (!std::isfinite(sum)) name_non_finite(batch, Mode::eval, cat("the test loss is ", sum));
@@ -215,10 +283,17 @@ Tally Trainer::State::evaluate() {
 }
 
 void Trainer::State::finish_epoch() {
-  const Tally tally = evaluate();
+  const Tally tally = evaluate(Views::one);
   const int epoch = at.epoch + 1;
   metrics->append(at.train.metrics(epoch, "train"));
   metrics->append(tally.metrics(epoch, "test"));
+  if (options.flip && epoch == options.epochs) {
+    const Tally both = evaluate(Views::mirrored);
+    metrics->append(both.metrics(epoch, "test, flip average"));
+    char text[120];
+    std::snprintf(text, sizeof text, "flip average (each test image and its mirror image): accuracy %.2f %%", 100 * both.accuracy());
+    say(text);
+  }
   char text[200];
   std::snprintf(text, sizeof text,
                 "epoch %d/%d  train loss %.4f  accuracy %.2f %%   test loss %.4f  accuracy %.2f %%   %.1f s, %.0f samples/s", epoch,

@@ -41,6 +41,10 @@ class Trainer {
   /// options do not fit it.
   void prepare();
 
+  /// Measures a few steps, which leave no trace but a checkpoint, and sets the epochs to what options.budget minutes of training
+  /// allow, at least one. Returns them. Call it before fit(), on a run that has not begun.
+  int fit_to_budget();
+
   /// Trains until options.epochs are done or the user interrupts; a checkpoint is there either way.
   /// With options.resume it continues from OUT/last.safetensors if there is one.
   /// Throws NumericError, naming the first op and layer, when a loss or gradient is not finite: the update is not made and the

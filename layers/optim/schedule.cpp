@@ -24,6 +24,19 @@ double fallen(std::int64_t step, std::int64_t warmup, std::int64_t total) {
   return std::clamp(static_cast<double>(step - warmup) / static_cast<double>(total - warmup), 0.0, 1.0);
 }
 
+void require_peak(double peak) {
+  if (!(peak > 0 && peak < 1))
+    throw ConfigError({.op = "schedule", .what = cat("the peak lies at ", peak, " of all steps"), .hint = "give a share inside (0, 1)"});
+}
+
+/// How much of a run lies before the middle of a step.
+double behind(std::int64_t step, std::int64_t total) {
+  return std::clamp((static_cast<double>(step) + 0.5) / static_cast<double>(std::max<std::int64_t>(total, 1)), 0.0, 1.0);
+}
+
+/// From a at 0 to b at 1 along half a cosine.
+double ease(double a, double b, double share) { return a + (b - a) * 0.5 * (1 - std::cos(std::numbers::pi * share)); }
+
 }  // namespace
 
 Schedule constant(double lr) {
@@ -48,6 +61,22 @@ Schedule linear_to_zero(double lr, std::int64_t warmup) {
   return [=](std::int64_t at, std::int64_t total) {
     if (at < warmup) return lr * rise(at, warmup);
     return lr * (1 - fallen(at, warmup, total));
+  };
+}
+
+Schedule triangle(double lr, double peak) {
+  require_peak(peak);
+  return [=](std::int64_t at, std::int64_t total) {
+    const double t = behind(at, total);
+    return lr * (t < peak ? t / peak : (1 - t) / (1 - peak));
+  };
+}
+
+Schedule one_cycle(double lr, double peak) {
+  require_peak(peak);
+  return [=](std::int64_t at, std::int64_t total) {
+    const double t = behind(at, total);
+    return t < peak ? ease(lr / 25, lr, t / peak) : ease(lr, 0, (t - peak) / (1 - peak));
   };
 }
 

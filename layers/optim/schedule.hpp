@@ -17,6 +17,12 @@ Schedule step(double lr, std::int64_t every, double factor);
 Schedule cosine(double lr, std::int64_t warmup, double last);
 /// Rises the same way, then falls linearly to 0 at step total.
 Schedule linear_to_zero(double lr, std::int64_t warmup);
+/// Rises linearly from 0 to lr over the share `peak` of all steps, then falls linearly to 0, read at the middle of each step.
+/// Throws ConfigError unless 0 < peak < 1.
+Schedule triangle(double lr, double peak);
+/// Rises along half a cosine from lr/25 to lr over the share `peak` of all steps, then falls along another to 0 (Smith and Topin 2018,
+/// arXiv 1708.07120, as PyTorch's OneCycleLR), read at the middle of each step. Throws ConfigError unless 0 < peak < 1.
+Schedule one_cycle(double lr, double peak);
 
 }  // namespace schedules
 

@@ -56,6 +56,21 @@ TEST_CASE("an app's defaults hold where nothing else is said") {
   CHECK(!options.resume);
 }
 
+TEST_CASE("a switch is set by its flag, unset by --no-, and true or false in a file") {
+  CHECK(read({"--flip"}).flip);
+  CHECK(!read({"--no-flip"}, {.flip = true}).flip);
+  CHECK(read({}, {.flip = true}).flip);
+  RunOptions options;
+  apply_json("{\"flip\": true}", "x.json", options);
+  CHECK(options.flip);
+  says(message([&] { apply_json("{\"flip\": 1}", "x.json", options); }), "it must be true or false");
+}
+
+TEST_CASE("an app with one network has neither --model nor --width") {
+  says(message([] { read({"--width", "8"}); }), "unknown flag --width");
+  CHECK(read({"--width", "8"}, {.model = "resnet9", .width = 16}).width == 8);
+}
+
 TEST_CASE("flags win over the file, the file over defaults") {
   const ScratchFolder folder;
   const std::string file = folder.write("c.json", R"({"epochs": 3, "batch": 64, "weight_decay": 0.5})");
@@ -142,7 +157,7 @@ TEST_CASE("a value of the wrong type or range is named with what it must be") {
   says(message([] { set_threads(1025); }), "1025 threads asked for");
   says(message([] { set_threads(0); }), "0 threads asked for");
   says(message([] { read({"--form", "sparce"}); }), "did you mean sparse?");
-  says(message([] { read({"--schedule", "cosin"}); }), "constant, step, linear or cosine");
+  says(message([] { read({"--schedule", "cosin"}); }), "constant, step, linear, cosine, triangle or one-cycle");
   says(message([] { read({"--lanes", "8"}); }), "lanes is '8'");
   CHECK(read({"--lr", "1e30"}).lr == 1e30);
 }

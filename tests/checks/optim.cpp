@@ -252,6 +252,19 @@ TEST_CASE("schedules are pure functions of the step") {
   CHECK(line(5, 10) == doctest::Approx(1));
   CHECK(line(10, 10) == 0);
   CHECK(schedules::linear_to_zero(2, 3)(1, 10) == doctest::Approx(1));
+  const Schedule triangle = schedules::triangle(2, 0.2);
+  CHECK(triangle(0, 10) == doctest::Approx(0.5));
+  CHECK(triangle(1, 10) == doctest::Approx(1.5));
+  CHECK(triangle(5, 10) == doctest::Approx(1.125));
+  CHECK(triangle(9, 10) == doctest::Approx(0.125));
+  const Schedule cycle = schedules::one_cycle(1, 0.3);
+  CHECK(cycle(0, 100000) == doctest::Approx(0.04).epsilon(1e-4));
+  CHECK(cycle(14999, 100000) == doctest::Approx(0.52).epsilon(1e-4));
+  CHECK(cycle(29999, 100000) == doctest::Approx(1).epsilon(1e-4));
+  CHECK(cycle(64999, 100000) == doctest::Approx(0.5).epsilon(1e-4));
+  CHECK(cycle(99999, 100000) == doctest::Approx(0).epsilon(1e-4));
+  CHECK_THROWS_AS(schedules::triangle(1, 0), ConfigError);
+  CHECK_THROWS_AS(schedules::one_cycle(1, 1), ConfigError);
   CHECK_THROWS_AS(schedules::step(1, 0, 0.5), ConfigError);
   CHECK_THROWS_AS(schedules::cosine(1, -1, 0), ConfigError);
 }
