@@ -17,12 +17,6 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string{} : std::string(value);
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 bool is_complete(const std::string& folder) { return missing_idx_files(folder).empty(); }
 
 /// A folder that the user named: it holds a set or the search ends here.
