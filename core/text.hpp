@@ -15,6 +15,9 @@ std::string cat(const Args&... args) {
   return out.str();
 }
 
+/// Words with a comma and a space between them.
+std::string joined(const std::vector<std::string>& words);
+
 /// The candidate nearest to `word`, to be named in an error text; empty if none lies within half the word's length of edits (or 1).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 

@@ -19,9 +19,22 @@ struct ImageSet {
 
 /// A training and a test set of equal lattice and classes.
 struct ImageData {
-  std::string name;    ///< "MNIST", "Fashion-MNIST", or the folder's name for any other set
+  std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", or the folder's name for any other set
   std::string source;  ///< where it was found, in one line
   ImageSet train, test;
 };
+
+/// Throws ShapeError, naming `op`, if the set has no pixel positions or its arrays disagree with its size.
+void check_consistent(const ImageSet& set, const char* op);
+
+/// What LoaderOptions normalise by, pixels being p / 255: a value for each channel.
+struct ChannelStatistics {
+  std::vector<float> mean;
+  std::vector<float> std;  ///< of the population; 1 for a channel that is constant
+};
+
+/// The statistics of all images of a set, from exact integer sums: the same bits on every machine. An empty set has mean 0, std 1.
+/// Throws ShapeError as check_consistent.
+ChannelStatistics channel_statistics(const ImageSet& set);
 
 }  // namespace weft

@@ -5,10 +5,10 @@
 #include <climits>
 #include <cstdint>
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include <weft/core/error.hpp>
+#include <weft/core/files/gzip_file.hpp>
 #include <weft/core/files/idx.hpp>
 #include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
@@ -21,15 +21,6 @@ constexpr std::array<const char*, 4> kNames{"train-images-idx3-ubyte", "train-la
                                             "t10k-labels-idx1-ubyte"};
 
 constexpr std::ptrdiff_t kLabelHeader = 8;  // bytes before the first label
-
-/// The path of a file as .gz or plain; empty if there is neither.
-std::string present(const std::string& folder, const char* name) {
-  std::error_code ignored;
-  const std::string plain = (std::filesystem::path(folder) / name).string();
-  for (const char* ending : {".gz", ""})
-    if (std::filesystem::exists(plain + ending, ignored)) return plain + ending;
-  return {};
-}
 
 /// A set's name by its test labels, wherever it lies; the folder's for one that is not known.
 std::string name_of_set(const ImageSet& test, const std::string& folder) {
@@ -47,7 +38,7 @@ std::string name_of_set(const ImageSet& test, const std::string& folder) {
 std::vector<std::string> missing_idx_files(const std::string& folder) {
   std::vector<std::string> missing;
   for (const char* name : kNames)
-    if (present(folder, name).empty()) missing.push_back(cat(name, "[.gz]"));
+    if (gzip_or_plain(folder, name).empty()) missing.push_back(cat(name, "[.gz]"));
   return missing;
 }
 
@@ -97,17 +88,18 @@ void check_classes(const ImageData& data, const std::string& train_labels, const
 }  // namespace
 
 ImageData load_idx_images(const std::string& folder) {
-  std::string lacking;
-  for (const std::string& name : missing_idx_files(folder)) lacking += (lacking.empty() ? "" : ", ") + name;
-  if (!lacking.empty()) throw FormatError({.op = "idx", .path = folder, .what = cat("the folder lacks ", lacking)});
-  const auto load = [&](std::size_t images) { return load_idx_pair(present(folder, kNames[images]), present(folder, kNames[images + 1])); };
+  const std::vector<std::string> missing = missing_idx_files(folder);
+  if (!missing.empty()) throw FormatError({.op = "idx", .path = folder, .what = cat("the folder lacks ", joined(missing))});
+  const auto load = [&](std::size_t images) {
+    return load_idx_pair(gzip_or_plain(folder, kNames[images]), gzip_or_plain(folder, kNames[images + 1]));
+  };
   ImageData data{.name = {}, .source = folder, .train = load(0), .test = load(2)};
   if (!(data.train.lattice == data.test.lattice))
     throw FormatError(
         {.op = "idx",
          .path = folder,
          .what = cat("the training images are ", data.train.lattice.shape().str(), ", the test images ", data.test.lattice.shape().str())});
-  check_classes(data, present(folder, kNames[1]), present(folder, kNames[3]));
+  check_classes(data, gzip_or_plain(folder, kNames[1]), gzip_or_plain(folder, kNames[3]));
   data.test.classes = data.train.classes;
   data.name = name_of_set(data.test, folder);
   return data;

@@ -23,27 +23,58 @@ namespace {
 constexpr std::size_t kPreparedAhead = 2;
 constexpr int kBatchesAlive = static_cast<int>(kPreparedAhead) + 3;  // in the queue, in the making, two with the caller
 
-void check(const ImageSet& set, const LoaderOptions& o) {
-  const auto samples = static_cast<std::size_t>(std::max<std::int64_t>(set.size, 0));
-  if (set.size < 0 || set.lattice.h < 1 || set.lattice.w < 1 || set.lattice.c < 1 || set.labels.size() != samples ||
-      set.pixels.size() != samples * static_cast<std::size_t>(set.lattice.size()))
-    throw ShapeError({.op = "loader",
-                      .what = cat("a set of ", set.size, " images of ", set.lattice.shape().str(), " has ", set.pixels.size(),
-                                  " pixel bytes and ", set.labels.size(), " labels")});
-  if (o.crop > set.lattice.h || o.crop > set.lattice.w)
-    throw ShapeError({.op = "loader", .what = cat("crop is ", o.crop, ", the images are ", set.lattice.shape().str())});
-  if (o.batch < 1) throw UsageError({.op = "loader", .what = cat("batch is ", o.batch), .hint = "give at least 1"});
+void check_normalisation(const std::vector<float>& values, const char* name, int channels) {
+  if (!values.empty() && values.size() != static_cast<std::size_t>(channels))
+    throw UsageError(
+        {.op = "loader",
+         .what = cat(name, " has ", values.size(), " values, the images have ", channels, channels == 1 ? " channel" : " channels"),
+         .hint = "give a value for each channel (channel_statistics does), or none"});
+}
+
+void check_shift(const LoaderOptions& o, Lattice in) {
   constexpr int kFarthest = 1 << 20;  // keeps the number of places a small integer
   if (o.shift < 0 || o.shift > kFarthest || o.crop < 0)
     throw UsageError({.op = "loader", .what = cat("shift is ", o.shift, " and crop is ", o.crop), .hint = "0 turns either off"});
-  if (!(o.std > 0)) throw UsageError({.op = "loader", .what = cat("std is ", o.std), .hint = "give the pixels' standard deviation"});
+  if (o.fill == Fill::reflect && o.shift >= std::min(in.h, in.w))
+    throw UsageError({.op = "loader",
+                      .what = cat("shift is ", o.shift, ", an image of ", in.shape().str(), " reflects at most ", std::min(in.h, in.w) - 1),
+                      .hint = "shift by less, or fill with zero"});
+}
+
+void check(const ImageSet& set, const LoaderOptions& o) {
+  check_consistent(set, "loader");
+  if (o.crop > set.lattice.h || o.crop > set.lattice.w)
+    throw ShapeError({.op = "loader", .what = cat("crop is ", o.crop, ", the images are ", set.lattice.shape().str())});
+  if (o.batch < 1) throw UsageError({.op = "loader", .what = cat("batch is ", o.batch), .hint = "give at least 1"});
+  check_shift(o, set.lattice);
+  check_normalisation(o.mean, "mean", set.lattice.c);
+  check_normalisation(o.std, "std", set.lattice.c);
+  for (const float deviation : o.std)
+    if (!(deviation > 0))
+      throw UsageError({.op = "loader", .what = cat("std is ", deviation), .hint = "give the pixels' standard deviation"});
   if (o.dtype != Dtype::f32 && o.dtype != Dtype::f64)
     throw UsageError({.op = "loader", .what = cat("dtype is ", name_of(o.dtype)), .hint = "give f32 or f64"});
 }
 
 Lattice cropped(Lattice in, int crop) { return crop == 0 ? in : Lattice{crop, crop, in.c}; }
 
-/// Where one image is cut: the window's corner in image coordinates, outside of which pixels are 0.
+/// The pixel that lies at `x` when the line [0, size) is mirrored at its ends, -size < x < 2 size - 1.
+int reflected(int x, int size) { return x < 0 ? -x : x < size ? x : 2 * (size - 1) - x; }
+
+/// What each byte becomes in each channel: [c][p].
+using ValueTable = std::vector<std::array<double, 256>>;
+
+ValueTable normalised(const LoaderOptions& options, int channels) {
+  ValueTable table(static_cast<std::size_t>(channels));
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    const double mean = options.mean.empty() ? 0 : static_cast<double>(options.mean[c]);
+    const double deviation = options.std.empty() ? 1 : static_cast<double>(options.std[c]);
+    for (std::size_t p = 0; p < table[c].size(); ++p) table[c][p] = (static_cast<double>(p) / 255 - mean) / deviation;
+  }
+  return table;
+}
+
+/// Where one image is cut: the window's corner in image coordinates, outside of which the options say what enters.
 struct Window {
   int top = 0, left = 0;
   Flip flip = Flip::no;
@@ -56,9 +87,8 @@ class BatchMaker {
       : set_(&set),
         options_(options),
         out_(cropped(set.lattice, options.crop)),
+        values_(normalised(options, set.lattice.c)),
         staged_(static_cast<std::size_t>(out_.size() * Columns::kTileLanes)) {
-    for (std::size_t p = 0; p < value_.size(); ++p)
-      value_[p] = (static_cast<double>(p) / 255 - static_cast<double>(options.mean)) / static_cast<double>(options.std);
     full_ = sample_columns(std::min<std::int64_t>(options.batch, set.size), options.lanes);
     rest_ = sample_columns(set.size % options.batch, options.lanes);
     if (set.size >= options.batch) warm(full_);
@@ -115,20 +145,32 @@ class BatchMaker {
     return w;
   }
 
-  /// Copies the part of each row that lies inside the image and leaves 0 elsewhere.
+  /// Writes what the window shows of an image, [h][w][c].
   void cut(std::int64_t sample, Window window, std::uint8_t* to) const {
     const Lattice in = set_->lattice;
     const std::uint8_t* const image = set_->pixels.data() + sample * in.size();
-    const int first = std::clamp(-window.left, 0, out_.w), last = std::clamp(in.w - window.left, first, out_.w);
-    std::fill_n(to, out_.size(), std::uint8_t{0});
     for (int y = 0; y < out_.h; ++y) {
-      const int from = window.top + y;
+      const int from = options_.fill == Fill::reflect ? reflected(window.top + y, in.h) : window.top + y;
       std::uint8_t* const row = to + std::int64_t{y} * out_.w * out_.c;
-      if (from >= 0 && from < in.h && first < last)
-        std::copy_n(image + (std::int64_t{from} * in.w + window.left + first) * in.c, (last - first) * out_.c, row + first * out_.c);
+      if (from >= 0 && from < in.h) cut_row(image + std::int64_t{from} * in.w * in.c, window.left, row);
+      else std::fill_n(row, out_.w * out_.c, std::uint8_t{0});
       if (window.flip == Flip::yes)
         for (int x = 0; x < out_.w / 2; ++x) std::swap_ranges(row + x * out_.c, row + (x + 1) * out_.c, row + (out_.w - 1 - x) * out_.c);
     }
+  }
+
+  /// Copies the part of a row that lies inside the image; the rest is what enters.
+  void cut_row(const std::uint8_t* image_row, int left, std::uint8_t* to) const {
+    const int width = set_->lattice.w, c = out_.c;
+    const int first = std::clamp(-left, 0, out_.w), last = std::clamp(width - left, first, out_.w);
+    if (first < last) std::copy_n(image_row + (left + first) * c, (last - first) * c, to + first * c);
+    const auto enter = [&](int begin, int end) {
+      if (options_.fill == Fill::zero) std::fill(to + begin * c, to + end * c, std::uint8_t{0});
+      else
+        for (int x = begin; x < end; ++x) std::copy_n(image_row + reflected(left + x, width) * c, c, to + x * c);
+    };
+    enter(0, first);
+    enter(last, out_.w);
   }
 
   std::int32_t label(std::int64_t sample) const {
@@ -145,8 +187,9 @@ class BatchMaker {
     const Columns& columns = *batch.x.columns();
     const Random draws(options_.seed, hash_name(cat("loader/augment/", epoch)));
     const std::int64_t rows = out_.size();
-    std::array<T, 256> value;
-    std::transform(value_.begin(), value_.end(), value.begin(), [](double v) { return static_cast<T>(v); });
+    std::vector<std::array<T, 256>> values(values_.size());
+    for (std::size_t c = 0; c < values.size(); ++c)
+      std::transform(values_[c].begin(), values_[c].end(), values[c].begin(), [](double v) { return static_cast<T>(v); });
     for (std::int64_t tile = 0; tile < columns.tiles(); ++tile) {
       T* const x = batch.x.data<T>() + tile * batch.x.tile_stride();
       std::int32_t* const target = batch.targets.data<std::int32_t>() + tile * batch.targets.tile_stride();
@@ -157,9 +200,12 @@ class BatchMaker {
         target[lane] = label(sample);
         cut(sample, draw_window(draws, position), staged_.data() + lane * rows);
       }
-      for (std::int64_t row = 0; row < rows; ++row)
-        for (int lane = 0; lane < columns.lanes; ++lane)
-          x[row * columns.lanes + lane] = value[staged_[static_cast<std::size_t>(lane * rows + row)]];
+      for (std::int64_t pixel = 0; pixel < rows; pixel += out_.c)
+        for (int c = 0; c < out_.c; ++c) {
+          const std::array<T, 256>& value = values[static_cast<std::size_t>(c)];
+          for (int lane = 0; lane < columns.lanes; ++lane)
+            x[(pixel + c) * columns.lanes + lane] = value[staged_[static_cast<std::size_t>(lane * rows + pixel + c)]];
+        }
     }
   }
 
@@ -168,7 +214,7 @@ class BatchMaker {
   Lattice out_;
   Pool pool_;
   ColumnsPtr full_, rest_;
-  std::array<double, 256> value_{};
+  ValueTable values_;
   std::vector<std::uint8_t> staged_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;

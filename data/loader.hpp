@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <weft/core/columns.hpp>
 #include <weft/core/tensor.hpp>
@@ -20,16 +21,23 @@ enum class Flip { no, yes };
 enum class LastBatch { keep, drop };
 enum class CropAt { random, centre };
 
+/// What enters an image that is moved.
+enum class Fill {
+  zero,    ///< pixels of 0
+  reflect  ///< the image mirrored at its outermost pixels, which are not repeated: torch's ReflectionPad2d, then a crop
+};
+
 /// Which batches a Loader makes. The defaults shuffle and augment nothing.
 struct LoaderOptions {
   int batch = 128;
   Shuffle shuffle = Shuffle::yes;
   std::uint64_t seed = 42;
-  int shift = 0;                     ///< moves each image by up to this many pixels along h and along w; what enters is 0
+  int shift = 0;                     ///< moves each image by up to this many pixels along h and along w
+  Fill fill = Fill::zero;            ///< reflect needs a shift less than either side
   int crop = 0;                      ///< side of the square cut out of each image; 0 keeps the whole image
   CropAt crop_at = CropAt::random;   ///< where the square lies
   Flip flip = Flip::no;              ///< mirrors each image left to right with probability 1/2
-  float mean = 0, std = 1;           ///< a pixel p in 0..255 becomes (p / 255 - mean) / std
+  std::vector<float> mean, std;      ///< a pixel p in 0..255 becomes (p / 255 - mean[c]) / std[c]; empty: 0 and 1 (see channel_statistics)
   Dtype dtype = Dtype::f32;          ///< f32 or f64
   LastBatch last = LastBatch::keep;  ///< whether a last, smaller batch is given or left out
   Lanes lanes = Lanes::by_count;

@@ -2,7 +2,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
@@ -17,40 +20,83 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string{} : std::string(value);
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
+/// A set, or several of one form, that can be looked for.
+struct Wanted {
+  std::vector<std::string> folders;                                            ///< what its folder is called, in order of preference
+  std::string cache;                                                           ///< its folder among the caches
+  std::function<std::vector<std::string>(const std::string& folder)> missing;  ///< the files that a folder lacks
+  std::function<ImageData(const std::string& folder)> load;
+  std::string not_found, hint;
+};
+
+Wanted mnist() {
+  return {.folders = {"mnist", "fashion-mnist"},
+          .cache = "mnist",
+          .missing = missing_idx_files,
+          .load = load_idx_images,
+          .not_found = "neither MNIST nor Fashion-MNIST was found",
+          .hint = "apt install dataset-fashion-mnist, or give --data DIR with the four files of MNIST"};
 }
 
-bool is_complete(const std::string& folder) { return missing_idx_files(folder).empty(); }
+Wanted cifar(CifarKind kind) {
+  const bool ten = kind == CifarKind::ten;
+  const std::string own = ten ? "cifar10" : "cifar100", official = ten ? "cifar-10-batches-bin" : "cifar-100-binary";
+  const std::string files = ten ? "data_batch_1.bin to data_batch_5.bin and test_batch.bin" : "train.bin and test.bin";
+  return {.folders = {own, official},
+          .cache = own,
+          .missing = [kind](const std::string& folder) { return missing_cifar_files(folder, kind); },
+          .load = ten ? load_cifar10 : load_cifar100,
+          .not_found = cat(name_of(kind), " was not found"),
+          .hint = cat("give --data DIR with ", files, ", the binary version from https://www.cs.toronto.edu/~kriz/cifar.html")};
+}
+
+bool is_complete(const Wanted& wanted, const std::string& folder) { return wanted.missing(folder).empty(); }
 
 /// A folder that the user named: it holds a set or the search ends here.
-ImageData load_named(const std::string& folder, const char* named_by) {
-  for (const char* inside : {"", "mnist", "fashion-mnist"}) {
-    const std::filesystem::path path = *inside ? std::filesystem::path(folder) / inside : std::filesystem::path(folder);
-    if (is_complete(path.string())) return load_idx_images(path.string());
+ImageData load_named(const Wanted& wanted, const std::string& folder, const char* named_by) {
+  if (is_complete(wanted, folder)) return wanted.load(folder);
+  std::string below;
+  for (const std::string& name : wanted.folders) {
+    const std::string path = (std::filesystem::path(folder) / name).string();
+    if (is_complete(wanted, path)) return wanted.load(path);
+    below += cat(below.empty() ? "in " : " and in ", name, "/");
   }
   std::error_code ignored;
   const bool exists = std::filesystem::is_directory(folder, ignored);
-  throw FormatError(
-      {.op = named_by,
-       .path = folder,
-       .what = cat(exists ? "the folder lacks " : "there is no such folder; wanted in it: ", joined(missing_idx_files(folder))),
-       .detail = "looked there, in mnist/ and in fashion-mnist/ below it; each file may be .gz or plain",
-       .hint = "name a folder with these four files, or name none and let weft look elsewhere"});
+  throw FormatError({.op = named_by,
+                     .path = folder,
+                     .what = cat(exists ? "the folder lacks " : "there is no such folder; wanted in it: ", joined(wanted.missing(folder))),
+                     .detail = cat("looked there, ", below, " below it; each file may be .gz or plain"),
+                     .hint = "name a folder with these files, or name none and let weft look elsewhere"});
 }
 
-[[noreturn]] void fail(const ImagePlaces& places, const std::vector<std::string>& remarks) {
-  std::vector<std::string> tried{places.cache.empty() ? "no cache (neither XDG_CACHE_HOME nor HOME is set)" : places.cache};
-  tried.insert(tried.end(), places.mnist.mirrors.begin(), places.mnist.mirrors.end());
-  tried.insert(tried.end(), places.system.begin(), places.system.end());
+std::string cache_of(const Wanted& wanted, const ImagePlaces& places) {
+  return places.caches.empty() ? std::string{} : (std::filesystem::path(places.caches) / wanted.cache).string();
+}
+
+/// The set that `data`, `weft_data` or the cache holds. Nothing if neither is named and the cache has none or a damaged one.
+std::optional<ImageData> look(const Wanted& wanted, const ImagePlaces& places, std::vector<std::string>& remarks) {
+  if (!places.data.empty()) return load_named(wanted, places.data, "--data");
+  if (!places.weft_data.empty()) return load_named(wanted, places.weft_data, "WEFT_DATA");
+  const std::string cache = cache_of(wanted, places);
+  if (cache.empty() || !is_complete(wanted, cache)) return std::nullopt;
+  try {
+    return wanted.load(cache);
+  } catch (const FormatError& error) {
+    const std::string text = error.what();
+    remarks.push_back(cat("the cache is damaged: ", text.substr(0, text.find('\n'))));
+    return std::nullopt;
+  }
+}
+
+/// `tried` are the places after the cache.
+[[noreturn]] void fail(const Wanted& wanted, const ImagePlaces& places, std::vector<std::string> tried,
+                       const std::vector<std::string>& remarks) {
+  const std::string cache = cache_of(wanted, places);
+  tried.insert(tried.begin(), cache.empty() ? "no cache (neither XDG_CACHE_HOME nor HOME is set)" : cache);
   std::string detail = "tried: " + joined(tried);
   for (const std::string& remark : remarks) detail += "\n  " + remark;
-  throw FormatError({.op = "data",
-                     .what = "neither MNIST nor Fashion-MNIST was found",
-                     .detail = detail,
-                     .hint = "apt install dataset-fashion-mnist, or give --data DIR with the four files of MNIST"});
+  throw FormatError({.op = "data", .what = wanted.not_found, .detail = detail, .hint = wanted.hint});
 }
 
 }  // namespace
@@ -62,31 +108,32 @@ ImagePlaces image_places(const std::string& data) {
   const std::string home = variable("HOME");
   std::string caches = variable("XDG_CACHE_HOME");
   if (caches.empty() && !home.empty()) caches = home + "/.cache";
-  if (!caches.empty()) places.cache = caches + "/weft/mnist";
+  if (!caches.empty()) places.caches = caches + "/weft";
   places.mnist = mnist_download();
   places.system = {"/usr/share/datasets/fashion-mnist"};
   return places;
 }
 
 ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remarks) {
-  if (!places.data.empty()) return load_named(places.data, "--data");
-  if (!places.weft_data.empty()) return load_named(places.weft_data, "WEFT_DATA");
-  if (!places.cache.empty() && is_complete(places.cache)) {
-    try {
-      return load_idx_images(places.cache);
-    } catch (const FormatError& error) {
-      const std::string text = error.what();
-      remarks.push_back(cat("the cache is damaged: ", text.substr(0, text.find('\n'))));
-    }
-  }
-  if (!places.cache.empty() && !places.mnist.mirrors.empty() && download(places.mnist, places.cache, remarks)) {
-    ImageData data = load_idx_images(places.cache);
+  const Wanted wanted = mnist();
+  if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
+  const std::string cache = cache_of(wanted, places);
+  if (!cache.empty() && !places.mnist.mirrors.empty() && download(places.mnist, cache, remarks)) {
+    ImageData data = load_idx_images(cache);
     data.source += " (downloaded just now)";
     return data;
   }
   for (const std::string& folder : places.system)
-    if (is_complete(folder)) return load_idx_images(folder);
-  fail(places, remarks);
+    if (is_complete(wanted, folder)) return load_idx_images(folder);
+  std::vector<std::string> tried = places.mnist.mirrors;
+  tried.insert(tried.end(), places.system.begin(), places.system.end());
+  fail(wanted, places, tried, remarks);
+}
+
+ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std::string>& remarks) {
+  const Wanted wanted = cifar(kind);
+  if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
+  fail(wanted, places, {}, remarks);
 }
 
 }  // namespace weft

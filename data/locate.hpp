@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <weft/data/cifar.hpp>
 #include <weft/data/dataset.hpp>
 #include <weft/data/download.hpp>
 
@@ -10,15 +11,15 @@ namespace weft {
 
 /// Where to look for images, in this order.
 struct ImagePlaces {
-  std::string data;                 ///< --data: a folder with the four files, or with mnist/ or fashion-mnist/ in it; "": not given
+  std::string data;                 ///< --data: a folder with a set's files, or with the set's folder (such as mnist/) in it; "": not given
   std::string weft_data;            ///< WEFT_DATA: the same
-  std::string cache;                ///< the folder of downloads; "": none
+  std::string caches;               ///< weft's folder of caches, each set in one below it (mnist, cifar10, cifar100); "": none
   DownloadOptions mnist;            ///< no mirror: never download
-  std::vector<std::string> system;  ///< folders of installed packages
+  std::vector<std::string> system;  ///< folders of installed packages, of sets in MNIST's form
 };
 
-/// The places of this machine: `data`, the environment's WEFT_DATA and WEFT_MNIST_MIRROR, `weft/mnist` in $XDG_CACHE_HOME or
-/// ~/.cache, and the folder of Debian's package.
+/// The places of this machine: `data`, the environment's WEFT_DATA and WEFT_MNIST_MIRROR, `weft` in $XDG_CACHE_HOME or ~/.cache,
+/// and the folder of Debian's package.
 ImagePlaces image_places(const std::string& data = "");
 
 /// Finds MNIST, else Fashion-MNIST: `data`, `weft_data`, the cache, a download into the cache, system packages.
@@ -26,5 +27,9 @@ ImagePlaces image_places(const std::string& data = "");
 /// Throws FormatError if `data` or `weft_data` is given and holds no complete set (naming the four files), if a file found there
 /// or in a package is malformed, or if nothing is found (naming the places tried and the package to install).
 ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remarks);
+
+/// Finds CIFAR-10 or CIFAR-100 as find_images does, but for a download and packages: `data`, `weft_data`, the cache. A set's folder
+/// is called cifar10 or cifar-10-batches-bin, cifar100 or cifar-100-binary.
+ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std::string>& remarks);
 
 }  // namespace weft

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include <weft/apps/support/interrupt.hpp>
 #include <weft/apps/support/metrics.hpp>
@@ -113,17 +114,13 @@ Schedule schedule_of(const RunOptions& options, std::int64_t total_steps) {
 }
 
 LoaderOptions loader_options(const RunOptions& options, const ImageSet& train) {
-  std::uint64_t sum = 0, squares = 0;  // exact: the same constants on every machine
-  for (const std::uint64_t p : train.pixels) sum += p, squares += p * p;
-  const double count = static_cast<double>(std::max<std::size_t>(train.pixels.size(), 1));
-  const double mean = static_cast<double>(sum) / count / 255;
-  const double variance = static_cast<double>(squares) / count / (255.0 * 255.0) - mean * mean;
+  ChannelStatistics statistics = channel_statistics(train);
   LoaderOptions loader;
   loader.batch = options.batch;
   loader.seed = options.seed;
   loader.shift = options.shift;
-  loader.mean = static_cast<float>(mean);
-  loader.std = variance > 0 ? static_cast<float>(std::sqrt(variance)) : 1.0F;
+  loader.mean = std::move(statistics.mean);
+  loader.std = std::move(statistics.std);
   loader.lanes = options.lanes == "1" ? Lanes::one : options.lanes == "16" ? Lanes::sixteen : Lanes::by_count;
   return loader;
 }

@@ -102,4 +102,12 @@ void GzipFile::refill() {
 
 std::int64_t GzipFile::file_byte() const { return stream_->bytes_read - stream_->z.avail_in; }
 
+std::string gzip_or_plain(const std::string& folder, const std::string& name) {
+  std::error_code ignored;
+  const std::string plain = (std::filesystem::path(folder) / name).string();
+  for (const char* ending : {".gz", ""})
+    if (std::filesystem::exists(plain + ending, ignored)) return plain + ending;
+  return {};
+}
+
 }  // namespace weft

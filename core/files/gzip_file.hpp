@@ -38,4 +38,7 @@ class GzipFile {
   std::unique_ptr<Stream> stream_;
 };
 
+/// The path of a file in a folder, as `name`.gz (preferred) or plain; empty if there is neither.
+std::string gzip_or_plain(const std::string& folder, const std::string& name);
+
 }  // namespace weft

@@ -1,19 +1,20 @@
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <zlib.h>
 
-#include <weft/core/error.hpp>
 #include <weft/core/files/idx.hpp>
 #include <weft/data/idx_images.hpp>
+#include <weft/tests/oracle/format_error.hpp>
+#include <weft/tests/oracle/gzipped.hpp>
 #include <weft/tests/oracle/largest_allocation.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
+using oracle::format_error;
+using oracle::gzipped;
 using oracle::ScratchFolder;
 
 namespace {
@@ -30,34 +31,10 @@ std::string idx_bytes(const std::vector<std::uint32_t>& extents, const std::stri
   return bytes + data;
 }
 
-std::string gzipped(const std::string& bytes) {
-  z_stream z{};
-  REQUIRE(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string packed(deflateBound(&z, bytes.size()), '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  z.avail_in = static_cast<uInt>(bytes.size());
-  z.next_out = reinterpret_cast<Bytef*>(packed.data());
-  z.avail_out = static_cast<uInt>(packed.size());
-  REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
-  packed.resize(z.total_out);
-  deflateEnd(&z);
-  return packed;
-}
-
 std::string ramp(std::size_t count) {
   std::string bytes;
   for (std::size_t i = 0; i < count; ++i) bytes += static_cast<char>(i * 37 + i / 256);
   return bytes;
-}
-
-/// The message of the FormatError that `call` throws; empty if it throws none.
-std::string format_error(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return {};
 }
 
 void check_refused(const ScratchFolder& folder, const std::string& bytes, int rank, const std::string& must_name) {

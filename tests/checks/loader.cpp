@@ -59,7 +59,7 @@ std::vector<int> image(const Batch& batch, std::int64_t column) {
   return pixels;
 }
 
-LoaderOptions augmented() { return {.batch = 32, .shift = 1, .crop = 2, .flip = Flip::yes, .mean = 0.13F, .std = 0.3F}; }
+LoaderOptions augmented() { return {.batch = 32, .shift = 1, .crop = 2, .flip = Flip::yes, .mean = {0.13F}, .std = {0.3F}}; }
 
 }  // namespace
 
@@ -200,6 +200,65 @@ TEST_CASE("every shift moves the image whole and fills with 0; all places occur"
   CHECK(seen == wanted);
 }
 
+TEST_CASE("a reflecting shift is torch's: [1 2 3] padded by 2 is [3 2 1 2 3 2 1]") {
+  ImageSet set{{3, 3, 1}, 1, 300, {}, std::vector<std::int32_t>(300)};
+  for (int n = 0; n < 300 * 3; ++n) set.pixels.insert(set.pixels.end(), {1, 2, 3});
+  Loader loader(set, {.batch = 300, .shift = 2, .fill = Fill::reflect});
+  loader.begin(0);
+  Batch b;
+  REQUIRE(loader.next(b));
+  const std::set<std::vector<int>> wanted{{3, 2, 1}, {2, 1, 2}, {1, 2, 3}, {2, 3, 2}};
+  std::set<std::vector<int>> seen;
+  for (std::int64_t n = 0; n < 300; ++n) {
+    const std::vector<int> p = image(b, n);
+    for (std::size_t at = 0; at < 9; at += 3) seen.insert({p[at], p[at + 1], p[at + 2]});
+  }
+  CHECK(seen == wanted);
+}
+
+TEST_CASE("every reflecting shift, crop and flip is a window of the padded image; all places occur") {
+  const Lattice in{4, 5, 3};
+  constexpr int kShift = 3, kCrop = 3, kImages = 3000;
+  ImageSet set{in, 1, kImages, {}, std::vector<std::int32_t>(kImages)};
+  for (int n = 0; n < kImages; ++n)
+    for (int p = 0; p < in.size(); ++p) set.pixels.push_back(static_cast<std::uint8_t>(p + 1));
+  const auto mirrored = [](int i, int size) {  // a triangular wave
+    const int period = 2 * (size - 1), phase = (i + period) % period;
+    return std::min(phase, period - phase);
+  };
+  std::set<std::vector<int>> wanted, seen;
+  for (int top = -kShift; top <= in.h + kShift - kCrop; ++top)
+    for (int left = -kShift; left <= in.w + kShift - kCrop; ++left)
+      for (const bool flip : {false, true}) {
+        std::vector<int> window;
+        for (int y = 0; y < kCrop; ++y)
+          for (int x = 0; x < kCrop; ++x)
+            for (int c = 0; c < in.c; ++c)
+              window.push_back((mirrored(top + y, in.h) * in.w + mirrored(left + (flip ? kCrop - 1 - x : x), in.w)) * in.c + c + 1);
+        wanted.insert(window);
+      }
+  Loader loader(set, {.batch = kImages, .shift = kShift, .fill = Fill::reflect, .crop = kCrop, .flip = Flip::yes});
+  loader.begin(0);
+  Batch b;
+  REQUIRE(loader.next(b));
+  const std::vector<float> values = unpack_rows<float>(b.x);
+  for (std::size_t n = 0; n < kImages; ++n) {
+    std::vector<int> pixels;
+    for (std::size_t at = n; at < values.size(); at += kImages) pixels.push_back(static_cast<int>(std::lround(values[at] * 255)));
+    seen.insert(pixels);
+  }
+  CHECK(seen == wanted);
+}
+
+TEST_CASE("fill says nothing where nothing is moved") {
+  const ImageSet set = tiny_set(70);
+  LoaderOptions options{.batch = 32, .crop = 2, .flip = Flip::yes};
+  Loader zero(set, options);
+  options.fill = Fill::reflect;
+  Loader reflecting(set, options);
+  CHECK(epoch_bits(zero, 0) == epoch_bits(reflecting, 0));
+}
+
 TEST_CASE("augmentation goes on from batch to batch") {
   const ImageSet set{{4, 4, 1}, 1, 64, std::vector<std::uint8_t>(64 * 16, 9), std::vector<std::int32_t>(64)};
   Loader loader(set, {.batch = 32, .shift = 1});
@@ -262,7 +321,7 @@ TEST_CASE("crops cut a square, anywhere or in the centre") {
 
 TEST_CASE("pixels are normalised in double and rounded once, for f32 and f64") {
   const ImageSet set = tiny_set(20);
-  LoaderOptions options{.batch = 20, .shuffle = Shuffle::no, .mean = 0.1307F, .std = 0.3081F};
+  LoaderOptions options{.batch = 20, .shuffle = Shuffle::no, .mean = {0.1307F}, .std = {0.3081F}};
   Batch b;
   Loader single(set, options);
   single.begin(0);
@@ -275,6 +334,86 @@ TEST_CASE("pixels are normalised in double and rounded once, for f32 and f64") {
   const std::vector<double> f64 = unpack_rows<double>(b.x);
   for (std::size_t i = 0; i < f64.size(); ++i) CHECK(f32[i] == static_cast<float>(f64[i]));
   CHECK(f64[0] == (1.0 / 255 - static_cast<double>(0.1307F)) / static_cast<double>(0.3081F));
+}
+
+TEST_CASE("each channel has its own mean and deviation") {
+  const ImageSet set = tiny_set(35, {3, 4, 3});
+  const std::vector<float> mean{0.4914F, 0.4822F, 0.4465F}, deviation{0.247F, 0.2435F, 0.2616F};
+  for (const Lanes lanes : {Lanes::sixteen, Lanes::one})
+    for (const bool centred : {false, true})
+      for (const bool scaled : {false, true}) {
+        Loader loader(set, {.batch = 35,
+                            .shuffle = Shuffle::no,
+                            .mean = centred ? mean : std::vector<float>{},
+                            .std = scaled ? deviation : std::vector<float>{},
+                            .dtype = Dtype::f64,
+                            .lanes = lanes});
+        loader.begin(0);
+        Batch b;
+        REQUIRE(loader.next(b));
+        const std::vector<double> values = unpack_rows<double>(b.x);
+        bool same = true;
+        for (std::size_t row = 0; row < 36; ++row)
+          for (std::size_t n = 0; n < 35; ++n) {
+            const double p = set.pixels[n * 36 + row], m = static_cast<double>(mean[row % 3]), d = static_cast<double>(deviation[row % 3]);
+            same = same && values[row * 35 + n] == (p / 255 - (centred ? m : 0)) / (scaled ? d : 1);
+          }
+        CHECK(same);
+      }
+}
+
+TEST_CASE("what enters is a pixel of 0, normalised as its channel") {
+  const ImageSet set{{1, 1, 3}, 1, 50, std::vector<std::uint8_t>(150, 255), std::vector<std::int32_t>(50)};
+  Loader loader(set, {.batch = 50, .shift = 1, .mean = {0.5F, 0.25F, 0}, .std = {0.5F, 1, 2}, .dtype = Dtype::f64});
+  loader.begin(0);
+  Batch b;
+  REQUIRE(loader.next(b));
+  const std::vector<double> values = unpack_rows<double>(b.x);
+  std::set<std::vector<double>> seen;
+  for (std::size_t n = 0; n < 50; ++n) seen.insert({values[n], values[50 + n], values[100 + n]});
+  CHECK(seen == std::set<std::vector<double>>{{-1, -0.25, 0}, {1, 0.75, 0.5}});
+}
+
+TEST_CASE("a set's mean and deviation, channel by channel, are those of a naive sum") {
+  for (const Lattice lattice : {Lattice{3, 4, 1}, Lattice{5, 2, 3}, Lattice{1, 1, 4}}) {
+    const ImageSet set = tiny_set(130, lattice);
+    const ChannelStatistics statistics = channel_statistics(set);
+    const auto channels = static_cast<std::size_t>(lattice.c);
+    REQUIRE(statistics.mean.size() == channels);
+    REQUIRE(statistics.std.size() == channels);
+    const double count = static_cast<double>(set.pixels.size()) / lattice.c;
+    for (std::size_t c = 0; c < channels; ++c) {
+      double mean = 0, variance = 0;
+      for (std::size_t i = c; i < set.pixels.size(); i += channels) mean += set.pixels[i] / 255.0 / count;
+      for (std::size_t i = c; i < set.pixels.size(); i += channels) variance += std::pow(set.pixels[i] / 255.0 - mean, 2) / count;
+      CHECK(statistics.mean[c] == doctest::Approx(mean).epsilon(1e-6));
+      CHECK(statistics.std[c] == doctest::Approx(std::sqrt(variance)).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("of one channel the statistics have the bits of sums over all pixels") {
+  const ImageSet set = tiny_set(1000, {7, 5, 1});
+  std::uint64_t sum = 0, squares = 0;
+  for (const std::uint64_t p : set.pixels) sum += p, squares += p * p;
+  const double count = static_cast<double>(set.pixels.size()), mean = static_cast<double>(sum) / count / 255;
+  const ChannelStatistics statistics = channel_statistics(set);
+  CHECK(statistics.mean[0] == static_cast<float>(mean));
+  CHECK(statistics.std[0] == static_cast<float>(std::sqrt(static_cast<double>(squares) / count / (255.0 * 255.0) - mean * mean)));
+}
+
+TEST_CASE("a constant channel has deviation 1, whatever its value rounds to") {
+  for (int value = 0; value < 256; ++value) {
+    ImageSet set{{1, 1, 2}, 1, 7, {}, std::vector<std::int32_t>(7)};
+    for (int n = 0; n < 7; ++n) set.pixels.insert(set.pixels.end(), {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(n)});
+    const ChannelStatistics statistics = channel_statistics(set);
+    CHECK(statistics.std[0] == 1);
+    CHECK(statistics.std[1] == doctest::Approx(2.0 / 255));
+  }
+  const ChannelStatistics none = channel_statistics({.lattice = {2, 2, 3}, .classes = 1, .size = 0, .pixels = {}, .labels = {}});
+  CHECK(none.mean == std::vector<float>(3, 0.0F));
+  CHECK(none.std == std::vector<float>(3, 1.0F));
+  CHECK_THROWS_AS(channel_statistics({.lattice = {2, 2, 3}, .classes = 1, .size = 1, .pixels = {1, 2}, .labels = {0}}), ShapeError);
 }
 
 TEST_CASE("steady epochs allocate no storage") {
@@ -323,7 +462,11 @@ TEST_CASE("sets and options that make no sense are refused") {
   const ImageSet set = tiny_set(10);
   CHECK_THROWS_AS(Loader(set, {.batch = 0}), UsageError);
   CHECK_THROWS_AS(Loader(set, {.shift = -1}), UsageError);
-  CHECK_THROWS_AS(Loader(set, {.std = 0}), UsageError);
+  CHECK_THROWS_AS(Loader(set, {.std = {0}}), UsageError);
+  CHECK_THROWS_WITH_AS(Loader(set, {.mean = {0, 0, 0}}), doctest::Contains("mean has 3 values, the images have 1 channel"), UsageError);
+  CHECK_THROWS_WITH_AS(Loader(set, {.std = {1, 1}}), doctest::Contains("std has 2 values, the images have 1 channel"), UsageError);
+  CHECK_THROWS_WITH_AS(Loader(set, {.shift = 3, .fill = Fill::reflect}), doctest::Contains("reflects at most 2"), UsageError);
+  CHECK_NOTHROW(Loader(set, {.shift = 2, .fill = Fill::reflect}));
   CHECK_THROWS_AS(Loader(set, {.dtype = Dtype::u8}), UsageError);
   CHECK_THROWS_AS(Loader(set, {.crop = 4}), ShapeError);
   ImageSet broken = set;

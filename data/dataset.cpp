@@ -1,0 +1,56 @@
+#include <weft/data/dataset.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft {
+
+void check_consistent(const ImageSet& set, const char* op) {
+  const auto samples = static_cast<std::size_t>(std::max<std::int64_t>(set.size, 0));
+  if (set.size < 0 || set.lattice.h < 1 || set.lattice.w < 1 || set.lattice.c < 1 || set.labels.size() != samples ||
+      set.pixels.size() != samples * static_cast<std::size_t>(set.lattice.size()))
+    throw ShapeError({.op = op,
+                      .what = cat("a set of ", set.size, " images of ", set.lattice.shape().str(), " has ", set.pixels.size(),
+                                  " pixel bytes and ", set.labels.size(), " labels")});
+}
+
+namespace {
+
+struct Sums {
+  std::uint64_t first = 0, second = 0;  // of p and of p * p
+};
+
+double mean_of(const Sums& sums, double count) { return static_cast<double>(sums.first) / count / 255; }
+
+/// The variance of equal pixels is 0 but for its rounding, so that case is told in integers.
+double deviation_of(const Sums& sums, std::uint64_t count) {
+  if (sums.first % count == 0 && sums.first / count * sums.first == sums.second) return 1;
+  const double mean = mean_of(sums, static_cast<double>(count));
+  return std::sqrt(static_cast<double>(sums.second) / static_cast<double>(count) / (255.0 * 255.0) - mean * mean);
+}
+
+}  // namespace
+
+ChannelStatistics channel_statistics(const ImageSet& set) {
+  check_consistent(set, "channel_statistics");
+  const auto channels = static_cast<std::size_t>(set.lattice.c);
+  std::vector<Sums> sums(channels);
+  for (std::size_t i = 0; i < set.pixels.size(); i += channels)
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::uint64_t p = set.pixels[i + c];
+      sums[c].first += p, sums[c].second += p * p;
+    }
+  const std::uint64_t count = std::max<std::uint64_t>(set.pixels.size() / channels, 1);
+  ChannelStatistics statistics;
+  for (const Sums& of_channel : sums) {
+    statistics.mean.push_back(static_cast<float>(mean_of(of_channel, static_cast<double>(count))));
+    statistics.std.push_back(static_cast<float>(deviation_of(of_channel, count)));
+  }
+  return statistics;
+}
+
+}  // namespace weft
