@@ -26,6 +26,7 @@ template <class Options, class Visit>
 void for_each_option(Options& o, Visit&& visit) {
   visit("epochs", o.epochs, "passes over the training set");
   visit("batch", o.batch, "samples a step");
+  visit("drop_last", o.drop_last, "leave out the last, smaller batch of an epoch");
   visit("lr", o.lr, "learning rate at its peak");
   visit("optimizer", o.optimizer, "adamw, or sgd (Nesterov momentum 0.9)");
   visit("schedule", o.schedule,

@@ -10,6 +10,7 @@ namespace weft {
 struct RunOptions {
   int epochs = 1;
   int batch = 128;
+  bool drop_last = false;  ///< leave out the last, smaller batch of an epoch
   double lr = 1e-3;
   std::string optimizer = "adamw";  ///< adamw, or sgd with Nesterov momentum 0.9
   std::string schedule = "cosine";  ///< constant, step, linear, cosine, triangle or one-cycle

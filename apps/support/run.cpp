@@ -76,7 +76,15 @@ void Run::say(const std::string& text) const {
 
 ImageData Run::images() const {
   std::vector<std::string> remarks;
-  ImageData data = find_images(image_places(options_.data), remarks);
+  return found(find_images(image_places(options_.data), remarks), remarks);
+}
+
+ImageData Run::images(CifarKind kind) const {
+  std::vector<std::string> remarks;
+  return found(find_cifar(kind, image_places(options_.data), remarks), remarks);
+}
+
+ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) const {
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size, " training and ", data.test.size, " test images of ",
           data.train.lattice.shape().str(), ", ", data.train.classes, " classes"));

@@ -10,6 +10,7 @@
 #include <weft/apps/support/report.hpp>
 #include <weft/apps/support/trainer.hpp>
 #include <weft/core/device.hpp>
+#include <weft/data/cifar.hpp>
 #include <weft/data/dataset.hpp>
 #include <weft/layers/scope.hpp>
 #include <weft/layers/summary.hpp>
@@ -29,6 +30,8 @@ class Run {
 
   /// MNIST, or what find_images finds in its place; prints which and from where. Throws FormatError.
   ImageData images() const;
+  /// CIFAR-10 or CIFAR-100, as find_cifar; prints from where. Throws FormatError.
+  ImageData images(CifarKind kind) const;
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
 
@@ -49,6 +52,7 @@ class Run {
  private:
   int fit_model(const Model& model, const ImageData& data);
   int judge(const FitResult& result) const;
+  ImageData found(ImageData data, const std::vector<std::string>& remarks) const;
   void say(const std::string& text) const;
 
   RunOptions options_;

@@ -119,6 +119,9 @@ LoaderOptions loader_options(const RunOptions& options, const ImageSet& train) {
   loader.batch = options.batch;
   loader.seed = options.seed;
   loader.shift = options.shift;
+  loader.fill = options.fill == "reflect" ? Fill::reflect : Fill::zero;
+  loader.flip = options.flip ? Flip::yes : Flip::no;
+  loader.last = options.drop_last ? LastBatch::drop : LastBatch::keep;
   loader.mean = std::move(statistics.mean);
   loader.std = std::move(statistics.std);
   loader.lanes = options.lanes == "1" ? Lanes::one : options.lanes == "16" ? Lanes::sixteen : Lanes::by_count;
