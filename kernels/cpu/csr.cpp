@@ -12,6 +12,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <weft/kernels/cpu/lane_products-inl.hpp>
 #include <weft/kernels/cpu/lane_sums.hpp>
 #include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
@@ -119,25 +120,22 @@ void CsrTransposed(const SpmmTCall& call) {
                    call.dx);
 }
 
-/// dvalues[slot] = Σ over its entries and all lanes of dy·x: 16 lane sums over entries and tiles, then one fixed tree.
+/// dvalues[slot] = Σ over its entries and all lanes of dy·x.
 template <class T>
 void CsrSddmm(const SddmmCall& call) {
   const auto& view = call.s.by_slot();
-  const TileTag<T> d;
-  constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>())), kV = kVectors<T>;
-  const std::int64_t tiles = call.x.columns()->tiles();
+  const RowPairs<T> all = row_pairs<T>(call);
+  T* const out = call.dvalues.data<T>();
   parallel_for(call.s.slots(), [&](std::int64_t slot) {
-    hn::Vec<TileTag<T>> acc[kV];
-    for (int v = 0; v < kV; ++v) acc[v] = hn::Zero(d);
-    for (std::int64_t e = view.ptr[static_cast<std::size_t>(slot)]; e < view.ptr[static_cast<std::size_t>(slot) + 1]; ++e)
-      for (std::int64_t t = 0; t < tiles; ++t) {
-        const T* dy = call.dy.data<T>() + t * call.dy.tile_stride() + std::int64_t{view.row[static_cast<std::size_t>(e)]} * 16;
-        const T* x = call.x.data<T>() + t * call.x.tile_stride() + std::int64_t{view.col[static_cast<std::size_t>(e)]} * 16;
-        for (int v = 0; v < kV; ++v) acc[v] = hn::MulAdd(hn::LoadU(d, dy + v * kLanes), hn::LoadU(d, x + v * kLanes), acc[v]);
-      }
-    T sums[16];
-    for (int v = 0; v < kV; ++v) hn::StoreU(acc[v], d, sums + v * kLanes);
-    call.dvalues.data<T>()[slot] = sum_of_16(sums);
+    auto e = static_cast<std::size_t>(view.ptr[static_cast<std::size_t>(slot)]);
+    const auto end = static_cast<std::size_t>(view.ptr[static_cast<std::size_t>(slot) + 1]);
+    out[slot] = LaneProducts(all, [&](std::int64_t& dy_row, std::int64_t& x_row) {
+      if (e == end) return false;
+      dy_row = view.row[e];
+      x_row = view.col[e];
+      ++e;
+      return true;
+    });
   });
   if (call.dbias.defined()) bias_gradient<T>(call);
 }

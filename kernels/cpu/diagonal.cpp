@@ -9,6 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <weft/kernels/cpu/lane_products-inl.hpp>
 #include <weft/kernels/cpu/lane_sums.hpp>
 #include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
@@ -90,30 +91,26 @@ void DiagonalSddmm(const SddmmCall& call) {
   const SparsePattern& s = call.s;
   const ValueLayout& block = s.block();
   const auto& view = s.by_slot();
-  const TileTag<T> d;
-  constexpr int kLanes = static_cast<int>(hn::MaxLanes(TileTag<T>())), kV = kVectors<T>;
-  const std::int64_t tiles = call.x.columns()->tiles();
+  const RowPairs<T> all = row_pairs<T>(call);
+  T* const out = call.dvalues.data<T>();
+  const std::int64_t rows = s.rows(), cols = s.cols();
   parallel_for(s.slots(), [&](std::int64_t slot) {
     T total = 0;
+    const auto end = static_cast<std::size_t>(view.ptr[static_cast<std::size_t>(slot) + 1]);
     for (int m = 0; m < block.height; ++m) {
-      hn::Vec<TileTag<T>> acc[kV];
-      for (int v = 0; v < kV; ++v) acc[v] = hn::Zero(d);
-      for (std::int64_t e = view.ptr[static_cast<std::size_t>(slot)]; e < view.ptr[static_cast<std::size_t>(slot) + 1]; ++e) {
-        const std::int64_t r = view.row[static_cast<std::size_t>(e)], c = view.col[static_cast<std::size_t>(e)];
-        if (m >= s.height_of(r) || m >= s.width_of(c)) continue;
-        for (std::int64_t t = 0; t < tiles; ++t) {
-          const T* dy = call.dy.data<T>() + t * call.dy.tile_stride() + (r * block.height + m) * 16;
-          const T* x = call.x.data<T>() + t * call.x.tile_stride() + (c * block.width + m) * 16;
-          for (int v = 0; v < kV; ++v) acc[v] = hn::MulAdd(hn::LoadU(d, dy + v * kLanes), hn::LoadU(d, x + v * kLanes), acc[v]);
+      auto e = static_cast<std::size_t>(view.ptr[static_cast<std::size_t>(slot)]);
+      const T sum = LaneProducts(all, [&](std::int64_t& dy_row, std::int64_t& x_row) {
+        for (; e != end; ++e) {  // a ragged edge ends some blocks early
+          dy_row = std::int64_t{view.row[e]} * block.height + m;
+          x_row = std::int64_t{view.col[e]} * block.width + m;
+          if (dy_row < rows && x_row < cols) return ++e, true;
         }
-      }
-      T sums[16];
-      for (int v = 0; v < kV; ++v) hn::StoreU(acc[v], d, sums + v * kLanes);
-      const T sum = sum_of_16(sums);
+        return false;
+      });
       total += sum;
-      if (block.kind == BlockKind::diagonal) call.dvalues.data<T>()[slot * block.height + m] = sum;
+      if (block.kind == BlockKind::diagonal) out[slot * block.height + m] = sum;
     }
-    if (block.kind == BlockKind::identity) call.dvalues.data<T>()[slot] = total;
+    if (block.kind == BlockKind::identity) out[slot] = total;
   });
   if (call.dbias.defined()) bias_gradient<T>(call);
 }

@@ -21,7 +21,7 @@ objdump -d -C --no-show-raw-insn "$1" | awk '
     }
   }
   /^[0-9a-f]+ <.*>:$/ { if (n) check(); n = 0; delete line; delete target; delete text
-    name = $0; keep = name ~ /(RegisterTile|GatherTile|NarrowTile|ScalarRows)</ && name ~ /N_AVX[23]/; next }
+    name = $0; keep = name ~ /(RegisterTile|GatherTile|NarrowTile|ScalarRows|LaneProducts)</ && name ~ /N_AVX[23]/; next }
   keep && /^ +[0-9a-f]+:/ { address = $1; sub(":", "", address); line[address] = n; text[n] = $0; target[n] = ""
     if ($2 ~ /^j/) target[n] = $3
     ++n }
