@@ -61,6 +61,7 @@ int measure_all(const Options& options, const std::string& brakes) {
     conv_table(context);
     csr_table(context);
     density_table(context);
+    rows_table(context);
   }
   for (const int n : options.threads.empty() ? std::vector<int>{1, 2} : options.threads) {
     set_team(n);
