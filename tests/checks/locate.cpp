@@ -160,8 +160,8 @@ TEST_CASE("where every mirror fails a system package serves, and without one the
   places.system.pop_back();
   const std::string message = failure_of(places);
   CHECK(message.find("dataset-fashion-mnist") != std::string::npos);
-  for (const std::string& place : {places.caches + "/mnist", places.system[0], server.url("absent"), server.url("forged")})
-    CHECK_MESSAGE(message.find(place) != std::string::npos, place);
+  CHECK(message.find("tried: " + places.caches + "/mnist, " + server.url("absent") + ", " + server.url("forged") + ", " + places.system[0] +
+                     "\n") != std::string::npos);
 }
 
 TEST_CASE("a damaged cache is mended by a download, or passed over") {
