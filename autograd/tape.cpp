@@ -209,7 +209,6 @@ void Tape::append(std::string_view op, std::int32_t output, std::vector<std::int
                   Backward backward, bool view, const std::vector<Tensor>& saved) {
   const Tensor& y = values_[static_cast<std::size_t>(output)];
   if (check_finite_) check_values(y, op, path_, "output");
-  if (observer_) observer_(op, path_, y.rows());
   if (!training()) return;
   if (!any_wants_grad(inputs)) backward = nullptr;
   const std::int64_t bytes = view ? 0 : bytes_of(y);

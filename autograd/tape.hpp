@@ -128,7 +128,6 @@ class Tape {
   /// When on, every op runs unfused and its output and gradients are checked: the first non-finite one throws NumericError
   /// naming op and layer.
   void check_finite(bool on) { check_finite_ = on; }
-  bool checking_finite() const { return check_finite_; }
 
   /// One line for each record: the bytes of its value, and of what it keeps for backward beside values of the tape (bits, choices,
   /// statistics).
@@ -137,10 +136,6 @@ class Tape {
     std::int64_t output_bytes, saved_bytes;
   };
   std::vector<RecordInfo> records() const;
-  /// Called once for each op as it is recorded or resolved, also in eval mode (summary uses it).
-  void on_record(std::function<void(std::string_view op, const std::string& path, const Shape& rows)> observer) {
-    observer_ = std::move(observer);
-  }
 
  private:
   friend class Var;
@@ -177,7 +172,6 @@ class Tape {
   std::vector<Record> records_;
   std::unordered_map<const Parameter*, std::int32_t> parameters_;
   std::unordered_map<std::int32_t, Tensor> arriving_;  // gradients during backward
-  std::function<void(std::string_view, const std::string&, const Shape&)> observer_;
 };
 
 }  // namespace weft

@@ -44,7 +44,7 @@ struct LaneRuns {
   }
 };
 
-/// MR rows of dθ that lie anywhere, from MR rows of X that lie anywhere: for first layers, whose taps are one to three rows each.
+/// MR rows of dθ that lie anywhere, from MR rows of X that lie anywhere: for untied blocks of few columns (tied ones: bsr_narrow_dw).
 template <class T, int MR>
 HWY_NOINLINE void GatherTile(const T* const* x_rows, std::int64_t x_tile, const T* dy, std::int64_t dy_tile, std::int64_t stride,
                              std::int64_t tiles, bool from_zero, T* const* c) {

@@ -16,7 +16,7 @@ using namespace weft::checks;
 namespace {
 
 const std::vector<Size> kSizes{{9, Dtype::f32}, {65, Dtype::f32}, {130, Dtype::f32}, {1, Dtype::f64},
-                               {9, Dtype::f64}, {17, Dtype::f64}, {65, Dtype::f64}};
+                               {9, Dtype::f64}, {17, Dtype::f64}, {65, Dtype::f64},  {130, Dtype::f64}};
 
 }  // namespace
 

@@ -1,0 +1,166 @@
+// The networks of the image apps: their matrices are triangular, their forms agree, and they train pruned and untied.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <weft/apps/models/image_nets.hpp>
+#include <weft/autograd/tape.hpp>
+#include <weft/core/random.hpp>
+#include <weft/layers/layer_call.hpp>
+#include <weft/layers/optim/sgd.hpp>
+#include <weft/tests/oracle/oracle.hpp>
+
+using namespace weft;
+
+namespace {
+
+struct Batch {
+  Tensor images, labels;
+};
+
+/// Noisy pictures of `classes` kinds.
+Batch batch(Lattice in, std::int64_t n, int classes, Dtype dtype, std::uint64_t step) {
+  const ColumnsPtr columns = sample_columns(n);
+  const Random kinds(1, hash_name("kinds"));
+  std::vector<double> values = oracle::random_values(in.size() * n, 100 + step);
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto k = static_cast<std::uint64_t>((i + static_cast<std::int64_t>(step)) % classes);
+    labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(k);
+    for (std::int64_t r = 0; r < in.size(); ++r)
+      values[static_cast<std::size_t>(r * n + i)] +=
+          kinds.normal(k * static_cast<std::uint64_t>(in.size()) + static_cast<std::uint64_t>(r));
+  }
+  return {cast(pack_rows(values, in.shape(), columns), dtype), pack_rows(labels, {1}, columns)};
+}
+
+struct Learner {
+  ParamStore params;
+  Sequential net;
+  Sgd optimizer;
+  Tape tape;
+
+  Learner(const RunOptions& o, Lattice in, Form form, Dtype dtype)
+      : params(Device{}, 7, dtype),
+        net(image_net(Scope(params, form), {.lattice = in, .classes = 10, .size = 0, .pixels = {}, .labels = {}}, o)),
+        optimizer(params, {.momentum = 0.9, .weight_decay = 5e-4, .nesterov = true}) {}
+
+  double step(const Batch& b, std::int64_t at, double lr) {
+    tape.reset(at, Mode::train);
+    const Var loss = cross_entropy(net(tape.input(b.images)), b.labels, {.label_smoothing = 0.1}).mean();
+    const Gradients gradients = tape.backward(loss);
+    optimizer.step(gradients, lr);
+    return by_float(loss.dtype(), [&](auto zero) { return static_cast<double>(*loss.value().data<decltype(zero)>()); });
+  }
+};
+
+std::vector<double> doubles(const Tensor& t) {
+  return by_float(t.dtype(), [&](auto zero) {
+    const auto* first = t.data<decltype(zero)>();
+    return std::vector<double>(first, first + t.element_count());
+  });
+}
+
+/// The largest difference of the two forms' losses.
+double worst_difference(const RunOptions& o, Lattice in, std::int64_t n, int steps, double& first, double& last) {
+  Learner sparse(o, in, Form::sparse, Dtype::f64), native(o, in, Form::native, Dtype::f64);
+  native.params.load(sparse.params.state());
+  double worst = 0;
+  for (int step = 0; step < steps; ++step) {
+    const Batch b = batch(in, n, 10, Dtype::f64, static_cast<std::uint64_t>(step));
+    last = sparse.step(b, step, 0.02);
+    if (step == 0) first = last;
+    worst = std::max(worst, std::abs(native.step(b, step, 0.02) - last));
+  }
+  for (const ParamPtr& p : sparse.params.parameters()) {  // the last step's gradients, in the fields' own order
+    INFO(p->name);
+    const std::vector<double> a = doubles(p->field_grad()), c = doubles(native.params.find(p->name)->field_grad());
+    double gap = 0, size = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) gap = std::hypot(gap, a[i] - c[i]), size = std::hypot(size, a[i]);
+    CHECK(gap <= 1e-8 * size + 1e-10);
+  }
+  return worst;
+}
+
+RunOptions options(const std::string& model, int width, double density = 1) {
+  RunOptions o;
+  o.model = model;
+  o.width = width;
+  o.density = density;
+  return o;
+}
+
+const std::vector<std::string> kModels{"resnet9", "resnet12", "vgg9", "vgg12"};
+
+}  // namespace
+
+TEST_CASE("every convolution is upper triangular, also behind a stem with stride") {
+  for (const std::string& model : kModels)
+    for (const int side : {32, 64}) {
+      ParamStore params(Device{}, 7);
+      const Lattice in{side, side, 3};
+      const Sequential net =
+          image_net(Scope(params, Form::sparse), {.lattice = in, .classes = 20, .size = 0, .pixels = {}, .labels = {}}, options(model, 16));
+      int convolutions = 0;
+      const LayerCall::Listening listening([&](const LayerInfo& info, const Shape&) {
+        if (info.kind != "conv2d") return;
+        ++convolutions;
+        INFO(model, " ", info.path);
+        CHECK(info.pattern->is_upper_triangular());
+      });
+      Tape tape(Mode::eval);
+      Tensor x = Tensor::tiled(Dtype::f32, in.shape(), sample_columns(1));
+      x.fill(0);
+      CHECK(net(tape.input(x)).rows().size() == 20);
+      CHECK(convolutions == (model.find("12") == std::string::npos ? 8 : 10));
+    }
+}
+
+TEST_CASE("resnet9 has the size of the recipe") {
+  ParamStore params(Device{}, 7);
+  const Sequential net = image_net(Scope(params, Form::sparse),
+                                   {.lattice = {32, 32, 3}, .classes = 10, .size = 0, .pixels = {}, .labels = {}}, options("resnet9", 16));
+  std::int64_t count = 0;
+  for (const ParamPtr& p : params.parameters()) count += p->field_value().element_count();
+  CHECK(count == 412'954);
+}
+
+TEST_CASE("sparse equals native at real widths for 3 steps, at reduced width for 200") {
+  double first = 0, last = 0;
+  CHECK(worst_difference(options("resnet9", 24), {32, 32, 3}, 8, 3, first, last) <= 1e-10);
+  CHECK(worst_difference(options("resnet12", 24), {32, 32, 3}, 8, 3, first, last) <= 1e-10);
+  for (const std::string model : {"resnet9", "vgg9"}) {
+    INFO(model);
+    CHECK(worst_difference(options(model, 4), {16, 16, 3}, 16, 200, first, last) <= 1e-10);
+    CHECK(last < 0.9 * first);
+  }
+}
+
+TEST_CASE("pruned and untied networks train") {
+  for (const Form form : {Form::sparse, Form::untied})
+    for (const double density : {1.0, 0.25}) {
+      if (form == Form::untied && density < 1) continue;
+      Learner learner(options("resnet9", 16, density), {16, 16, 3}, form, Dtype::f32);
+      double first = 0, last = 0;
+      for (int step = 0; step < 50; ++step) {
+        last = learner.step(batch({16, 16, 3}, 16, 10, Dtype::f32, static_cast<std::uint64_t>(step)), step, 0.02);
+        if (step == 0) first = last;
+      }
+      INFO(static_cast<int>(form), " ", density, ": ", first, " -> ", last);
+      CHECK(last < 0.8 * first);
+    }
+}
+
+TEST_CASE("an unknown model and an image that is not square are refused") {
+  ParamStore params(Device{}, 7);
+  const Scope s(params, Form::sparse);
+  const auto build = [&](const std::string& model, Lattice in) {
+    image_net(s / model, {.lattice = in, .classes = 10, .size = 0, .pixels = {}, .labels = {}}, options(model, 16));
+  };
+  CHECK_THROWS_WITH_AS(build("resnet10", {32, 32, 3}), doctest::Contains("choose resnet9"), ConfigError);
+  CHECK_THROWS_WITH_AS(build("resnet9", {32, 40, 3}), doctest::Contains("must be square"), ShapeError);
+}
