@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -68,20 +69,23 @@ void read_field(const ArrayFile& file, const std::string& path, const char* name
 /// Refuses what no run writes.
 void check_position(const Position& p, const std::string& path) {
   constexpr std::int64_t kMost = INT32_MAX;
-  const auto within = [&](const char* name, std::int64_t value, std::int64_t most) {
-    if (value >= 0 && value <= most) return;
+  const auto within = [&](const char* name, auto value, decltype(value) least, decltype(value) most) {
+    if (value >= least && value <= most) return;
     throw FormatError({.op = "checkpoint",
                        .path = path,
-                       .what = cat("metadata '", name, "' is ", value, ", it must be in [0, ", most, "]"),
+                       .what = cat("metadata '", name, "' is ", value, ", it must be in [", least, ", ", most, "]"),
                        .hint = "the file is damaged: take an earlier copy"});
   };
-  within("epoch", p.epoch, kMost);
-  within("batches", p.batches, kMost);
-  within("batch", p.batch, p.batches);
-  within("metrics_lines", p.metrics_lines, 2 * std::int64_t{p.epoch});
-  within("train_samples", p.train.samples, INT64_MAX);
-  within("train_targets", p.train.targets, INT64_MAX);
-  within("train_correct", p.train.correct, p.train.targets);
+  const std::int64_t epochs = p.epoch, trained = p.batch > 0 ? INT64_MAX : 0;
+  within("epoch", epochs, 0, kMost);
+  within("batches", p.batches, 0, kMost);
+  within("batch", p.batch, 0, p.batches);
+  within("metrics_lines", p.metrics_lines, 2 * epochs, 3 * epochs);  // training, test and at times the flip average
+  within("train_samples", p.train.samples, 0, trained);
+  within("train_targets", p.train.targets, 0, trained);
+  within("train_correct", p.train.correct, 0, p.train.targets);
+  within("train_seconds", p.train.seconds, 0, std::numeric_limits<double>::max());
+  within("test_accuracy", p.test_accuracy, 0, epochs > 0 ? 1 : 0);
 }
 
 }  // namespace
@@ -104,7 +108,7 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
 }
 
 Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer) {
-  const ArrayFile file = read_safetensors(path);
+  const ArrayFile file = read_safetensors(path, Checksum::required);
   Position position;
   for_each_field(position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
   check_position(position, path);

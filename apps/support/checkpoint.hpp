@@ -28,8 +28,8 @@ struct Position {
 /// Throws NumericError, leaving the old file, if a parameter is not finite; FormatError if the disk refuses.
 void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position);
 
-/// Restores what save_checkpoint wrote. Throws FormatError for a file that is malformed or lacks an entry; UsageError, changing
-/// no parameter, for one of another network.
+/// Restores what save_checkpoint wrote. Throws FormatError for a file in which a bit has changed, or that is malformed, lacks an entry
+/// or contradicts itself; UsageError for one of another network. Then nothing has changed.
 Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer);
 
 }  // namespace weft

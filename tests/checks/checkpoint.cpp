@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -172,6 +171,34 @@ TEST_CASE("a flipped bit in an array and a parameter that is not finite are refu
   CHECK(same_bits(kept, net.params.state()));
 }
 
+TEST_CASE("a flipped bit anywhere in a checkpoint is refused and changes nothing") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
+  ParamStore params;
+  const Linear head(Scope{params} / "head", 3, 2);
+  AdamW optimizer(params);
+  save_checkpoint(path, params, optimizer, kSomewhere);
+  head.bias()->value.fill(7);
+  const State weights = params.state(), moments = optimizer.state();
+  const std::string bytes = oracle::file_bytes(path);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put = [&](std::size_t at, char byte) { file.seekp(static_cast<std::streamoff>(at)).put(byte).flush(); };
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    put(bit / 8, static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8)));
+    bool refused = false;
+    try {
+      load_checkpoint(path, params, optimizer);
+    } catch (const FormatError&) {
+      refused = true;
+    }
+    CHECK_MESSAGE(refused, "bit ", bit % 8, " of byte ", bit / 8);
+    put(bit / 8, bytes[bit / 8]);
+  }
+  CHECK(same_bits(weights, params.state()));
+  CHECK(same_bits(moments, optimizer.state()));
+  CHECK(load_checkpoint(path, params, optimizer).epoch == 3);
+}
+
 TEST_CASE("a file without a position names what is missing") {
   const ScratchFolder folder;
   Trained net(1);
@@ -186,8 +213,14 @@ TEST_CASE("a file without a position names what is missing") {
     }
     return std::string("nothing was thrown");
   };
-  for (const auto& [name, value] : std::map<std::string, std::string>{
-           {"epoch", "-1"}, {"batch", "21"}, {"batches", "-20"}, {"metrics_lines", "7"}, {"train_correct", "100"}}) {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"epoch", "-1"},
+                                                                                    {"batch", "21"},
+                                                                                    {"batches", "-20"},
+                                                                                    {"metrics_lines", "5"},
+                                                                                    {"metrics_lines", "10"},
+                                                                                    {"train_correct", "100"},
+                                                                                    {"train_seconds", "-1"},
+                                                                                    {"test_accuracy", "1.5"}}) {
     const std::string before = std::exchange(file.metadata[name], value);
     const std::string text = message();
     CHECK_MESSAGE(text.find("'" + name + "' is " + value) != std::string::npos, text);
