@@ -94,7 +94,7 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
   ArrayFile file;
   file.metadata["format"] = "pt";
   for_each_field(position, [&](const char* name, const auto& value) { file.metadata[name] = text_of(value); });
-  for (const auto& [name, tensor] : params.state()) {
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
     if (!all_finite(tensor))
       throw NumericError({.op = "checkpoint",
                           .path = path,
@@ -102,8 +102,9 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
                           .detail = "the file keeps what was saved before",
                           .hint = "lower --lr or bound the gradient with --clip"});
     file.arrays.push_back(NamedArray::of(name, tensor));
-  }
-  for (const auto& [name, tensor] : optimizer.state()) file.arrays.push_back(NamedArray::of(kOptimizer + name, tensor));
+  };
+  for (const auto& [name, tensor] : params.state()) add(name, tensor);
+  for (const auto& [name, tensor] : optimizer.state()) add(kOptimizer + name, tensor);
   write_safetensors(path, file);
 }
 
@@ -115,15 +116,17 @@ Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer&
   State weights, moments;
   const std::string prefix = kOptimizer;
   for (const NamedArray& array : file.arrays) {
-    if (array.name.starts_with(prefix)) moments.emplace_back(array.name.substr(prefix.size()), array.tensor());
-    else weights.emplace_back(array.name, array.tensor());
-  }
-  for (const auto& [name, tensor] : weights)
+    const Tensor tensor = array.tensor();
     if (!all_finite(tensor))
       throw FormatError({.op = "checkpoint",
                          .path = path,
-                         .what = cat("'", name, "' is not finite"),
+                         .what = cat("'", array.name, "' is not finite"),
                          .hint = "the file is damaged: take an earlier copy"});
+    if (array.name.starts_with(prefix)) moments.emplace_back(array.name.substr(prefix.size()), tensor);
+    else weights.emplace_back(array.name, tensor);
+  }
+  params.check_fits(weights);
+  optimizer.check_fits(moments);  // before a parameter changes
   params.load(weights);
   optimizer.load(moments);
   return position;

@@ -25,7 +25,7 @@ struct Position {
 
 /// Writes parameters, buffers and structure under their field names, the optimizer's state under "optimizer/…" and the
 /// position as metadata to one safetensors file. A crash leaves the old file or the new one.
-/// Throws NumericError, leaving the old file, if a parameter is not finite; FormatError if the disk refuses.
+/// Throws NumericError, leaving the old file, if a parameter or the optimizer's state is not finite; FormatError if the disk refuses.
 void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position);
 
 /// Restores what save_checkpoint wrote. Throws FormatError for a file in which a bit has changed, or that is malformed, lacks an entry

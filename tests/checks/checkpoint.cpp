@@ -16,6 +16,7 @@
 #include <weft/layers/conv.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/optim/adam.hpp>
+#include <weft/layers/optim/sgd.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
@@ -137,6 +138,66 @@ TEST_CASE("a checkpoint of another network or a damaged one changes nothing") {
   CHECK_THROWS_AS(load_checkpoint(folder / "last.safetensors", net.params, net.optimizer), FormatError);
   CHECK(same_bits(kept, net.params.state()));
   CHECK_THROWS_AS(load_checkpoint(folder.path() + "/none", net.params, net.optimizer), FormatError);
+}
+
+TEST_CASE("moments that are not finite are neither saved over a good checkpoint nor loaded") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
+  Trained net(1);
+  save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+  const std::string good = oracle::file_bytes(path);
+  const State weights = net.params.state(), moments = net.optimizer.state();
+  State broken = moments;
+  REQUIRE(broken[2].first == "conv.weight.exp_avg_sq");
+  broken[2].second = moments[2].second.clone();
+  broken[2].second.data<float>()[5] = std::numeric_limits<float>::infinity();
+  net.optimizer.load(broken);
+  std::string text;
+  try {
+    save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+  } catch (const NumericError& error) {
+    text = error.what();
+  }
+  CHECK_MESSAGE(text.find("'optimizer/conv.weight.exp_avg_sq' is not finite after step 71") != std::string::npos, text);
+  CHECK(oracle::file_bytes(path) == good);
+
+  net.optimizer.load(moments);
+  ArrayFile file = read_safetensors(path);
+  for (NamedArray& array : file.arrays)
+    if (array.name == "optimizer/conv.weight.exp_avg_sq") std::memcpy(array.bytes.data(), broken[2].second.bytes(), 6 * sizeof(float));
+  write_safetensors(path, file);
+  text.clear();
+  try {
+    load_checkpoint(path, net.params, net.optimizer);
+  } catch (const FormatError& error) {
+    text = error.what();
+  }
+  CHECK_MESSAGE(text.find("'optimizer/conv.weight.exp_avg_sq' is not finite") != std::string::npos, text);
+  CHECK(same_bits(weights, net.params.state()));
+  CHECK(same_bits(moments, net.optimizer.state()));
+}
+
+TEST_CASE("a checkpoint whose optimizer does not fit changes no parameter") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
+  Trained net(1);
+  Sgd sgd(net.params, {.momentum = 0.9});
+  save_checkpoint(path, net.params, sgd, kSomewhere);
+  net.head.bias()->value.fill(7);
+  const State weights = net.params.state(), moments = net.optimizer.state();
+  CHECK_THROWS_AS(load_checkpoint(path, net.params, net.optimizer), UsageError);
+  CHECK(same_bits(weights, net.params.state()));
+  for (const double steps : {-1.0, 0.5, 1e300}) {
+    save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+    ArrayFile file = read_safetensors(path);
+    for (NamedArray& array : file.arrays)
+      if (array.name == "optimizer/step") std::memcpy(array.bytes.data(), &steps, sizeof steps);
+    write_safetensors(path, file);
+    net.head.bias()->value.fill(8);
+    CHECK_THROWS_AS(load_checkpoint(path, net.params, net.optimizer), UsageError);
+    CHECK(unpack_rows<float>(net.head.bias()->value)[0] == 8);
+  }
+  CHECK(same_bits(moments, net.optimizer.state()));
 }
 
 TEST_CASE("a flipped bit in an array and a parameter that is not finite are refused") {
