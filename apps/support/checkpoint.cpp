@@ -1,5 +1,6 @@
 #include <weft/apps/support/checkpoint.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -31,6 +32,9 @@ bool all_finite(const Tensor& tensor) {
 template <class P, class Visit>
 void for_each_field(P& p, Visit&& visit) {
   visit("seed", p.seed);
+  visit("batch_size", p.batch_size);
+  visit("train_size", p.train_size);
+  visit("train_labels", p.train_labels);
   visit("epoch", p.epoch);
   visit("batch", p.batch);
   visit("batches", p.batches);
@@ -76,13 +80,17 @@ void check_position(const Position& p, const std::string& path) {
                        .what = cat("metadata '", name, "' is ", value, ", it must be in [", least, ", ", most, "]"),
                        .hint = "the file is damaged: take an earlier copy"});
   };
-  const std::int64_t epochs = p.epoch, trained = p.batch > 0 ? INT64_MAX : 0;
+  const std::int64_t epochs = p.epoch, batch_size = p.batch_size;
   within("epoch", epochs, 0, kMost);
-  within("batches", p.batches, 0, kMost);
+  within("batch_size", batch_size, 1, kMost);
+  within("train_size", p.train_size, 0, kMost * batch_size);
+  const std::int64_t whole = p.train_size / batch_size;
+  within("batches", p.batches, whole, whole + (p.train_size % batch_size > 0 ? 1 : 0));
   within("batch", p.batch, 0, p.batches);
+  const std::int64_t trained = std::min(p.batch * batch_size, p.train_size);
   within("metrics_lines", p.metrics_lines, 2 * epochs, 3 * epochs);  // training, test and at times the flip average
-  within("train_samples", p.train.samples, 0, trained);
-  within("train_targets", p.train.targets, 0, trained);
+  within("train_samples", p.train.samples, trained, trained);
+  within("train_targets", p.train.targets, 0, trained > 0 ? INT64_MAX : 0);
   within("train_correct", p.train.correct, 0, p.train.targets);
   within("train_seconds", p.train.seconds, 0, std::numeric_limits<double>::max());
   within("test_accuracy", p.test_accuracy, 0, epochs > 0 ? 1 : 0);
@@ -108,12 +116,11 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
   write_safetensors(path, file);
 }
 
-Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer) {
+Checkpoint read_checkpoint(const std::string& path) {
   const ArrayFile file = read_safetensors(path, Checksum::required);
-  Position position;
-  for_each_field(position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
-  check_position(position, path);
-  State weights, moments;
+  Checkpoint checkpoint;
+  for_each_field(checkpoint.position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
+  check_position(checkpoint.position, path);
   const std::string prefix = kOptimizer;
   for (const NamedArray& array : file.arrays) {
     const Tensor tensor = array.tensor();
@@ -122,14 +129,23 @@ Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer&
                          .path = path,
                          .what = cat("'", array.name, "' is not finite"),
                          .hint = "the file is damaged: take an earlier copy"});
-    if (array.name.starts_with(prefix)) moments.emplace_back(array.name.substr(prefix.size()), tensor);
-    else weights.emplace_back(array.name, tensor);
+    if (array.name.starts_with(prefix)) checkpoint.moments.emplace_back(array.name.substr(prefix.size()), tensor);
+    else checkpoint.weights.emplace_back(array.name, tensor);
   }
-  params.check_fits(weights);
-  optimizer.check_fits(moments);  // before a parameter changes
-  params.load(weights);
-  optimizer.load(moments);
-  return position;
+  return checkpoint;
+}
+
+void restore(const Checkpoint& checkpoint, ParamStore& params, Optimizer& optimizer) {
+  params.check_fits(checkpoint.weights);
+  optimizer.check_fits(checkpoint.moments);  // before a parameter changes
+  params.load(checkpoint.weights);
+  optimizer.load(checkpoint.moments);
+}
+
+Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer) {
+  const Checkpoint checkpoint = read_checkpoint(path);
+  restore(checkpoint, params, optimizer);
+  return checkpoint.position;
 }
 
 }  // namespace weft

@@ -12,10 +12,13 @@ namespace weft {
 /// Where a run is: everything that its next step depends on, beside parameters and optimizer.
 struct Position {
   std::uint64_t seed = 42;
-  int epoch = 0;             ///< epochs finished
-  std::int64_t batch = 0;    ///< batches of the next epoch already trained on
-  std::int64_t batches = 0;  ///< of one epoch
-  Tally train;               ///< of those batches
+  int batch_size = 1;
+  std::int64_t train_size = 0;     ///< samples of the training set
+  std::uint64_t train_labels = 0;  ///< hash of its labels
+  int epoch = 0;                   ///< epochs finished
+  std::int64_t batch = 0;          ///< batches of the next epoch already trained on
+  std::int64_t batches = 0;        ///< of one epoch
+  Tally train;                     ///< of those batches
   std::int64_t metrics_lines = 0;
   double test_loss = 0, test_accuracy = 0;  ///< after the last finished epoch
 
@@ -28,8 +31,20 @@ struct Position {
 /// Throws NumericError, leaving the old file, if a parameter or the optimizer's state is not finite; FormatError if the disk refuses.
 void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position);
 
-/// Restores what save_checkpoint wrote. Throws FormatError for a file in which a bit has changed, or that is malformed, lacks an entry
-/// or contradicts itself; UsageError for one of another network. Then nothing has changed.
+/// What a checkpoint's file holds.
+struct Checkpoint {
+  Position position;
+  State weights, moments;  ///< of the parameters and of the optimizer
+};
+
+/// Reads what save_checkpoint wrote. Throws FormatError for a file in which a bit has changed, or that is malformed, lacks an entry or
+/// contradicts itself.
+Checkpoint read_checkpoint(const std::string& path);
+
+/// Sets parameters and optimizer. Throws UsageError for a checkpoint of another network; then nothing has changed.
+void restore(const Checkpoint& checkpoint, ParamStore& params, Optimizer& optimizer);
+
+/// Reads and restores a checkpoint; throws as these do, and then nothing has changed.
 Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer);
 
 }  // namespace weft

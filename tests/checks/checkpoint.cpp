@@ -60,10 +60,13 @@ bool same_bits(const State& a, const State& b) {
 }
 
 const Position kSomewhere{.seed = 7,
+                          .batch_size = 9,
+                          .train_size = 179,
+                          .train_labels = UINT64_MAX,
                           .epoch = 3,
                           .batch = 11,
                           .batches = 20,
-                          .train = {.loss = 1.0 / 3, .targets = 99, .correct = 98, .samples = 97, .seconds = 0.1},
+                          .train = {.loss = 1.0 / 3, .targets = 99, .correct = 98, .samples = 99, .seconds = 0.1},
                           .metrics_lines = 6,
                           .test_loss = std::nextafter(0.25, 1.0),
                           .test_accuracy = 2.0 / 3};
@@ -80,12 +83,15 @@ TEST_CASE("a checkpoint restores parameters, optimizer and position, bit for bit
   CHECK(same_bits(first.params.state(), second.params.state()));
   CHECK(same_bits(first.optimizer.state(), second.optimizer.state()));
   CHECK(at.seed == 7);
+  CHECK(at.batch_size == 9);
+  CHECK(at.train_size == 179);
+  CHECK(at.train_labels == UINT64_MAX);
   CHECK(at.step() == 3 * 20 + 11);
   CHECK(at.batches == 20);
   CHECK(at.train.loss == 1.0 / 3);
   CHECK(at.train.targets == 99);
   CHECK(at.train.correct == 98);
-  CHECK(at.train.samples == 97);
+  CHECK(at.train.samples == 99);
   CHECK(at.train.seconds == 0.1);
   CHECK(at.metrics_lines == 6);
   CHECK(at.test_loss == kSomewhere.test_loss);
@@ -277,6 +283,10 @@ TEST_CASE("a file without a position names what is missing") {
   for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"epoch", "-1"},
                                                                                     {"batch", "21"},
                                                                                     {"batches", "-20"},
+                                                                                    {"batches", "21"},
+                                                                                    {"batch_size", "0"},
+                                                                                    {"train_size", "-9"},
+                                                                                    {"train_samples", "98"},
                                                                                     {"metrics_lines", "5"},
                                                                                     {"metrics_lines", "10"},
                                                                                     {"train_correct", "100"},
