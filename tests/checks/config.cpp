@@ -208,6 +208,13 @@ TEST_CASE("metrics are whole JSON lines, and a resumed file keeps only what the 
   CHECK(text_of(path) == line + "\n");
   kept.append(tally.metrics(2, "test"));
   CHECK(kept.lines() == 2);
+  const std::string two = text_of(path);
+  CHECK_THROWS_AS(MetricsFile(path, 3), FormatError);
+  CHECK_THROWS_AS(check_metrics(path, 3), FormatError);
+  CHECK_NOTHROW(check_metrics(path, 2));
+  CHECK_NOTHROW(check_metrics(folder / "absent", 0));
+  CHECK_THROWS_AS(check_metrics(folder / "absent", 1), FormatError);
+  CHECK(text_of(path) == two);
   MetricsFile fresh(path, 0);
   CHECK(text_of(path).empty());
   CHECK_THROWS_AS(MetricsFile(folder.path() + "/none/metrics.jsonl", 0), FormatError);
