@@ -125,7 +125,8 @@ int Run::fit_model(const Model& model, const ImageData& data) {
   make_folder(out);
   Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
-  const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_));
+  std::error_code missing;
+  const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_), missing);
   if (begins && holds_run(options_)) set_aside(out);
   if (begins && options_.budget > 0) options_.epochs = trainer.fit_to_budget();
   write_text(out + "/config.json", to_json(options_));

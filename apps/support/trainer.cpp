@@ -224,7 +224,8 @@ FitResult Trainer::fit() {
 void Trainer::State::prepare() {
   const std::string path = checkpoint_path(options);
   if (options.resume) {
-    if (std::filesystem::exists(path)) resume(path);
+    std::error_code missing;
+    if (std::filesystem::exists(path, missing)) resume(path);
     else progress.line(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
   }
   prepared = true;
