@@ -237,6 +237,22 @@ TEST_CASE("a refused --resume leaves the run as it was") {
   counted("is missing: 0 lines, the checkpoint counts 2");
   CHECK(!std::filesystem::exists(out / "metrics.jsonl"));
   out.write("metrics.jsonl", metrics);
+  const std::string checkpoint = file_bytes(out / "last.safetensors");
+  for (const char* field : {"\"epoch\":\"", "\"crc", "\"metrics_lines\":\"", "\"test_accuracy\":\"", "\"optimizer/"}) {
+    std::string flipped = checkpoint;
+    const std::size_t at = flipped.find(field);
+    REQUIRE(at != std::string::npos);
+    flipped[at + std::strlen(field)] ^= 1;
+    out.write("last.safetensors", flipped);
+    const ProgramResult run = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2"});
+    INFO(run.output);
+    CHECK(run.status == 2);
+    CHECK(has(run.output, out / "last.safetensors"));
+    CHECK(file_bytes(out / "last.safetensors") == flipped);
+    CHECK(file_bytes(out / "metrics.jsonl") == metrics);
+    CHECK(file_bytes(out / "config.json") == config);
+  }
+  out.write("last.safetensors", checkpoint);
   const ProgramResult other_batch = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2", "--batch", "127"});
   CHECK(other_batch.status == 1);
   CHECK(has(other_batch.output, "batch is 127, the checkpoint was made with 128"));
