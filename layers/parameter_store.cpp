@@ -131,7 +131,7 @@ void ParamStore::assign(const Entry& entry, const Tensor& given) {
   copy_into(p.from_field ? p.from_field(field) : field, p.value);
 }
 
-void ParamStore::load(const State& state) {
+void ParamStore::check_fits(const State& state) const {
   std::vector<std::string> wrong;
   std::unordered_set<std::string> seen;
   for (const auto& [name, value] : state) {
@@ -150,6 +150,10 @@ void ParamStore::load(const State& state) {
                       .detail = std::move(list),
                       .hint = "load into a model built with the same options and form"});
   }
+}
+
+void ParamStore::load(const State& state) {
+  check_fits(state);
   for (const auto& [name, value] : state) assign(entries_[by_name_.at(name)], value);
 }
 

@@ -53,6 +53,8 @@ class ParamStore {
   /// Sets every parameter and buffer. Throws UsageError that lists everything missing, unexpected, of the wrong shape,
   /// dtype or structure; then nothing has changed. f32 and f64 convert to the store's dtype.
   void load(const State& state);
+  /// Throws as load, and changes nothing.
+  void check_fits(const State& state) const;
 
   /// Moves all values into one arena and all gradients into another, each parameter on a 64-byte boundary, re-pointing
   /// Parameter::value and ::grad in place. The first optimizer calls it; a call with nothing new does nothing.

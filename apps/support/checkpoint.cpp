@@ -1,8 +1,10 @@
 #include <weft/apps/support/checkpoint.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -30,6 +32,9 @@ bool all_finite(const Tensor& tensor) {
 template <class P, class Visit>
 void for_each_field(P& p, Visit&& visit) {
   visit("seed", p.seed);
+  visit("batch_size", p.batch_size);
+  visit("train_size", p.train_size);
+  visit("train_labels", p.train_labels);
   visit("epoch", p.epoch);
   visit("batch", p.batch);
   visit("batches", p.batches);
@@ -68,20 +73,27 @@ void read_field(const ArrayFile& file, const std::string& path, const char* name
 /// Refuses what no run writes.
 void check_position(const Position& p, const std::string& path) {
   constexpr std::int64_t kMost = INT32_MAX;
-  const auto within = [&](const char* name, std::int64_t value, std::int64_t most) {
-    if (value >= 0 && value <= most) return;
+  const auto within = [&](const char* name, auto value, decltype(value) least, decltype(value) most) {
+    if (value >= least && value <= most) return;
     throw FormatError({.op = "checkpoint",
                        .path = path,
-                       .what = cat("metadata '", name, "' is ", value, ", it must be in [0, ", most, "]"),
+                       .what = cat("metadata '", name, "' is ", value, ", it must be in [", least, ", ", most, "]"),
                        .hint = "the file is damaged: take an earlier copy"});
   };
-  within("epoch", p.epoch, kMost);
-  within("batches", p.batches, kMost);
-  within("batch", p.batch, p.batches);
-  within("metrics_lines", p.metrics_lines, 2 * std::int64_t{p.epoch});
-  within("train_samples", p.train.samples, INT64_MAX);
-  within("train_targets", p.train.targets, INT64_MAX);
-  within("train_correct", p.train.correct, p.train.targets);
+  const std::int64_t epochs = p.epoch, batch_size = p.batch_size;
+  within("epoch", epochs, 0, kMost);
+  within("batch_size", batch_size, 1, kMost);
+  within("train_size", p.train_size, 0, kMost * batch_size);
+  const std::int64_t whole = p.train_size / batch_size;
+  within("batches", p.batches, whole, whole + (p.train_size % batch_size > 0 ? 1 : 0));
+  within("batch", p.batch, 0, p.batches);
+  const std::int64_t trained = std::min(p.batch * batch_size, p.train_size);
+  within("metrics_lines", p.metrics_lines, 2 * epochs, 3 * epochs);  // training, test and at times the flip average
+  within("train_samples", p.train.samples, trained, trained);
+  within("train_targets", p.train.targets, 0, trained > 0 ? INT64_MAX : 0);
+  within("train_correct", p.train.correct, 0, p.train.targets);
+  within("train_seconds", p.train.seconds, 0, std::numeric_limits<double>::max());
+  within("test_accuracy", p.test_accuracy, 0, epochs > 0 ? 1 : 0);
 }
 
 }  // namespace
@@ -90,7 +102,7 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
   ArrayFile file;
   file.metadata["format"] = "pt";
   for_each_field(position, [&](const char* name, const auto& value) { file.metadata[name] = text_of(value); });
-  for (const auto& [name, tensor] : params.state()) {
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
     if (!all_finite(tensor))
       throw NumericError({.op = "checkpoint",
                           .path = path,
@@ -98,31 +110,42 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
                           .detail = "the file keeps what was saved before",
                           .hint = "lower --lr or bound the gradient with --clip"});
     file.arrays.push_back(NamedArray::of(name, tensor));
-  }
-  for (const auto& [name, tensor] : optimizer.state()) file.arrays.push_back(NamedArray::of(kOptimizer + name, tensor));
+  };
+  for (const auto& [name, tensor] : params.state()) add(name, tensor);
+  for (const auto& [name, tensor] : optimizer.state()) add(kOptimizer + name, tensor);
   write_safetensors(path, file);
 }
 
-Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer) {
-  const ArrayFile file = read_safetensors(path);
-  Position position;
-  for_each_field(position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
-  check_position(position, path);
-  State weights, moments;
+Checkpoint read_checkpoint(const std::string& path) {
+  const ArrayFile file = read_safetensors(path, Checksum::required);
+  Checkpoint checkpoint;
+  for_each_field(checkpoint.position, [&](const char* name, auto& value) { read_field(file, path, name, value); });
+  check_position(checkpoint.position, path);
   const std::string prefix = kOptimizer;
   for (const NamedArray& array : file.arrays) {
-    if (array.name.starts_with(prefix)) moments.emplace_back(array.name.substr(prefix.size()), array.tensor());
-    else weights.emplace_back(array.name, array.tensor());
-  }
-  for (const auto& [name, tensor] : weights)
+    const Tensor tensor = array.tensor();
     if (!all_finite(tensor))
       throw FormatError({.op = "checkpoint",
                          .path = path,
-                         .what = cat("'", name, "' is not finite"),
+                         .what = cat("'", array.name, "' is not finite"),
                          .hint = "the file is damaged: take an earlier copy"});
-  params.load(weights);
-  optimizer.load(moments);
-  return position;
+    if (array.name.starts_with(prefix)) checkpoint.moments.emplace_back(array.name.substr(prefix.size()), tensor);
+    else checkpoint.weights.emplace_back(array.name, tensor);
+  }
+  return checkpoint;
+}
+
+void restore(const Checkpoint& checkpoint, ParamStore& params, Optimizer& optimizer) {
+  params.check_fits(checkpoint.weights);
+  optimizer.check_fits(checkpoint.moments);  // before a parameter changes
+  params.load(checkpoint.weights);
+  optimizer.load(checkpoint.moments);
+}
+
+Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer) {
+  const Checkpoint checkpoint = read_checkpoint(path);
+  restore(checkpoint, params, optimizer);
+  return checkpoint.position;
 }
 
 }  // namespace weft

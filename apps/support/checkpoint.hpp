@@ -12,10 +12,13 @@ namespace weft {
 /// Where a run is: everything that its next step depends on, beside parameters and optimizer.
 struct Position {
   std::uint64_t seed = 42;
-  int epoch = 0;             ///< epochs finished
-  std::int64_t batch = 0;    ///< batches of the next epoch already trained on
-  std::int64_t batches = 0;  ///< of one epoch
-  Tally train;               ///< of those batches
+  int batch_size = 1;
+  std::int64_t train_size = 0;     ///< samples of the training set
+  std::uint64_t train_labels = 0;  ///< hash of its labels
+  int epoch = 0;                   ///< epochs finished
+  std::int64_t batch = 0;          ///< batches of the next epoch already trained on
+  std::int64_t batches = 0;        ///< of one epoch
+  Tally train;                     ///< of those batches
   std::int64_t metrics_lines = 0;
   double test_loss = 0, test_accuracy = 0;  ///< after the last finished epoch
 
@@ -25,11 +28,23 @@ struct Position {
 
 /// Writes parameters, buffers and structure under their field names, the optimizer's state under "optimizer/…" and the
 /// position as metadata to one safetensors file. A crash leaves the old file or the new one.
-/// Throws NumericError, leaving the old file, if a parameter is not finite; FormatError if the disk refuses.
+/// Throws NumericError, leaving the old file, if a parameter or the optimizer's state is not finite; FormatError if the disk refuses.
 void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position);
 
-/// Restores what save_checkpoint wrote. Throws FormatError for a file that is malformed or lacks an entry; UsageError, changing
-/// no parameter, for one of another network.
+/// What a checkpoint's file holds.
+struct Checkpoint {
+  Position position;
+  State weights, moments;  ///< of the parameters and of the optimizer
+};
+
+/// Reads what save_checkpoint wrote. Throws FormatError for a file in which a bit has changed, or that is malformed, lacks an entry or
+/// contradicts itself.
+Checkpoint read_checkpoint(const std::string& path);
+
+/// Sets parameters and optimizer. Throws UsageError for a checkpoint of another network; then nothing has changed.
+void restore(const Checkpoint& checkpoint, ParamStore& params, Optimizer& optimizer);
+
+/// Reads and restores a checkpoint; throws as these do, and then nothing has changed.
 Position load_checkpoint(const std::string& path, ParamStore& params, Optimizer& optimizer);
 
 }  // namespace weft

@@ -3,12 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -91,8 +93,11 @@ std::string file_text(const std::string& path) {
 }
 
 /// What the parser is told of a value that it would wrap around.
-std::string not_negative(const std::string& text) {
-  return text.find('-') == std::string::npos ? "" : cat("is ", text, ", it must be an integer of at least 0");
+std::string fits_64_bits(const std::string& text) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && read == end ? "" : cat("is ", text, ", it must be an integer of at least 0 and at most ", UINT64_MAX);
 }
 
 /// Flags over `options`. Throws ConfigError for what the parser refuses.
@@ -105,7 +110,7 @@ void apply_flags(int argc, const char* const* argv, RunOptions& options) {
       app.add_flag(cat(flag_of(name), ",!--no-", flag_of(name).substr(2)), value, help)->default_str(value ? "on" : "off");
     } else {
       CLI::Option* option = app.add_option(flag_of(name), value, help)->capture_default_str();
-      if constexpr (std::is_unsigned_v<T>) option->check(not_negative);
+      if constexpr (std::is_unsigned_v<T>) option->check(fits_64_bits);
     }
   });
   app.add_option("--config", options.config, "JSON file with any of the above, e.g. a run's config.json; flags win over it");
@@ -233,6 +238,17 @@ void check(const RunOptions& o) {
 
 namespace {
 
+bool exists(const std::string& out, const std::string& file) {
+  std::error_code failure;
+  const bool found = std::filesystem::exists(file, failure);
+  if (failure)
+    throw ConfigError({.op = "--out",
+                       .path = out,
+                       .what = cat("the folder cannot be looked into: ", failure.message()),
+                       .hint = "name the folder of the run to be resumed"});
+  return found;
+}
+
 /// Reads the config.json that a run left: what is wrong in it is the file's fault, not the user's.
 void apply_own_settings(const std::string& file, RunOptions& options) {
   try {
@@ -255,7 +271,7 @@ RunOptions read_options(int argc, const char* const* argv, const RunOptions& def
   RunOptions options = asked;
   apply_flags(argc, argv, asked);
   const std::string began = asked.out + "/config.json";
-  if (asked.resume && std::filesystem::exists(began)) apply_own_settings(began, options);
+  if (asked.resume && exists(asked.out, began)) apply_own_settings(began, options);
   if (!asked.config.empty()) apply_json(file_text(asked.config), asked.config, options);
   apply_flags(argc, argv, options);
   check(options);

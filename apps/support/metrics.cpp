@@ -1,8 +1,14 @@
 #include <weft/apps/support/metrics.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include <weft/core/error.hpp>
 #include <weft/core/files/atomic_file.hpp>
@@ -13,10 +19,16 @@ namespace weft {
 namespace {
 
 void append_text(const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary | std::ios::app);
-  out << text << std::flush;
-  if (!out)
-    throw FormatError({.op = "metrics", .path = path, .what = "the file cannot be written", .hint = "name a writable folder with --out"});
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const auto size = static_cast<ssize_t>(text.size());
+  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == size && ::fsync(file) == 0;
+  const int reason = errno;
+  if (file >= 0) ::close(file);
+  if (!written)
+    throw FormatError({.op = "metrics",
+                       .path = path,
+                       .what = cat("the file cannot be written: ", std::strerror(reason)),
+                       .hint = "name a writable folder with --out"});
 }
 
 bool is_metrics(const nlohmann::json& json) {
@@ -25,11 +37,19 @@ bool is_metrics(const nlohmann::json& json) {
   return json.contains("loss") && json["loss"].is_number() && json.contains("accuracy") && json["accuracy"].is_number();
 }
 
-std::string first_lines(const std::string& path, std::int64_t count) {
+/// Throws FormatError if there are fewer.
+std::vector<std::string> first_lines(const std::string& path, std::int64_t count) {
   std::ifstream in(path, std::ios::binary);
-  std::string kept, line;
-  for (; count > 0 && std::getline(in, line); --count) kept += line + "\n";
-  return kept;
+  std::vector<std::string> lines;
+  std::string line;
+  while (static_cast<std::int64_t>(lines.size()) < count && std::getline(in, line)) lines.push_back(line + "\n");
+  if (static_cast<std::int64_t>(lines.size()) < count)
+    throw FormatError(
+        {.op = "metrics",
+         .path = path,
+         .what = cat("the file ", in.is_open() ? "holds " : "is missing: ", lines.size(), " lines, the checkpoint counts ", count),
+         .hint = "put the run's own file back, or start anew without --resume"});
+  return lines;
 }
 
 }  // namespace
@@ -72,20 +92,19 @@ std::string to_json_line(const EpochMetrics& metrics) {
 }
 
 void check_metrics(const std::string& path, std::int64_t lines) {
-  std::ifstream in(path, std::ios::binary);
-  std::string line;
-  for (std::int64_t number = 1; number <= lines && std::getline(in, line); ++number)
-    if (!is_metrics(nlohmann::json::parse(line, nullptr, false)))
+  std::int64_t number = 0;
+  for (const std::string& line : first_lines(path, lines))
+    if (++number; !is_metrics(nlohmann::json::parse(line, nullptr, false)))
       throw FormatError({.op = "metrics",
                          .path = path,
                          .what = cat("line ", number, " does not hold the metrics of an epoch"),
-                         .hint = "mend the line or move the file away, and resume again"});
+                         .hint = "mend the line and resume again, or start anew without --resume"});
 }
 
 MetricsFile::MetricsFile(std::string path, std::int64_t lines) : path_(std::move(path)), lines_(lines) {
-  const std::string kept = first_lines(path_, lines);
+  const std::vector<std::string> kept = first_lines(path_, lines);
   AtomicFile file(path_);
-  file.write(kept.data(), kept.size());
+  for (const std::string& line : kept) file.write(line.data(), line.size());
   file.commit();
 }
 

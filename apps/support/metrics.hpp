@@ -36,14 +36,14 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& targets);
 /// One line of metrics.jsonl: {"epoch":1,"split":"test","loss":…,"accuracy":…,"seconds":…,"samples_per_second":…}.
 std::string to_json_line(const EpochMetrics& metrics);
 
-/// Throws FormatError, naming file and line, if one of the first `lines` lines is not as to_json_line writes them.
+/// Throws FormatError, naming file and line, if one of the first `lines` lines is missing or not as to_json_line writes them.
 void check_metrics(const std::string& path, std::int64_t lines);
 
-/// metrics.jsonl: one JSON object a line, appended and flushed, so that a killed run leaves whole lines.
+/// metrics.jsonl: one JSON object a line, appended and brought to the disk, so that a checkpoint written later never counts more.
 class MetricsFile {
  public:
-  /// Keeps the first `lines` lines of an existing file, those that the resumed checkpoint knows, whatever happens. Throws FormatError if
-  /// the file cannot be written.
+  /// Keeps the first `lines` lines of an existing file, those that the resumed checkpoint counts, and drops the others; a crash leaves
+  /// the old file or the new one. Throws FormatError if there are fewer, changing nothing, or if the file cannot be written.
   MetricsFile(std::string path, std::int64_t lines);
   void append(const EpochMetrics& metrics);
   std::int64_t lines() const { return lines_; }

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <mutex>
 #include <set>
+#include <system_error>
+#include <utility>
 
 #include <weft/autograd/tape.hpp>
 #include <weft/core/error.hpp>
@@ -33,14 +35,31 @@ void log_to_stderr() {
   });
 }
 
-/// Keeps what an earlier run left at `path` under another name, and says so.
-void set_aside(const std::string& path, const std::string& other) {
-  if (!std::filesystem::exists(path)) return;
-  std::error_code failure;
-  std::filesystem::rename(path, other, failure);
-  if (failure)
-    throw FormatError({.op = "checkpoint", .path = path, .what = cat("the file cannot be renamed to ", other, ": ", failure.message())});
-  std::printf("starting anew: the earlier checkpoint is now %s\n", other.c_str());
+/// Whether an earlier run left a checkpoint or metrics.
+bool holds_run(const RunOptions& options) {
+  std::error_code missing;
+  if (std::filesystem::exists(Trainer::checkpoint_path(options), missing)) return true;
+  const std::uintmax_t size = std::filesystem::file_size(options.out + "/metrics.jsonl", missing);
+  return !missing && size > 0;
+}
+
+/// Keeps what an earlier run left under other names, and says so. What holds_run looks for goes first and last: a kill in between
+/// leaves the rest to the next start.
+void set_aside(const std::string& out) {
+  std::string renamed;
+  for (const auto& [name, other] : {std::pair{"last.safetensors", "previous.safetensors"}, std::pair{"config.json", "previous.config.json"},
+                                    std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
+    std::error_code failure;
+    std::filesystem::rename(cat(out, "/", name), cat(out, "/", other), failure);
+    if (failure == std::errc::no_such_file_or_directory) continue;
+    if (failure)
+      throw FormatError({.op = "--out",
+                         .path = cat(out, "/", name),
+                         .what = cat("the file cannot be renamed to ", other, ": ", failure.message()),
+                         .hint = "move it away, or name another folder with --out"});
+    renamed += cat(renamed.empty() ? "" : ", ", other);
+  }
+  std::printf("starting anew: of the earlier run %s now holds %s\n", out.c_str(), renamed.c_str());
   std::fflush(stdout);
 }
 
@@ -114,8 +133,9 @@ int Run::fit_model(const Model& model, const ImageData& data) {
   make_folder(out);
   Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
-  const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_));
-  if (!options_.resume) set_aside(Trainer::checkpoint_path(options_), out + "/previous.safetensors");
+  std::error_code missing;
+  const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_), missing);
+  if (begins && holds_run(options_)) set_aside(out);
   if (begins && options_.budget > 0) options_.epochs = trainer.fit_to_budget();
   write_text(out + "/config.json", to_json(options_));
   write_text(out + "/summary.txt", summary_);

@@ -13,6 +13,7 @@
 #include <weft/apps/support/metrics.hpp>
 #include <weft/autograd/tape.hpp>
 #include <weft/core/error.hpp>
+#include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
 #include <weft/layers/optim/adam.hpp>
 #include <weft/layers/optim/clip.hpp>
@@ -48,6 +49,27 @@ Tensor mirrored(const Tensor& x, const Pool& pool) {
   return out;
 }
 
+std::uint64_t hash_of(const std::vector<std::int32_t>& labels) {
+  return hash_name({reinterpret_cast<const char*>(labels.data()), labels.size() * sizeof(std::int32_t)});
+}
+
+/// Refuses a checkpoint whose next batches would not be those of its own run.
+void check_same_batches(const Position& own, const Position& found, const std::string& path) {
+  const auto refuse = [&](const std::string& what, const char* hint) {
+    throw ConfigError({.op = "--resume", .path = path, .what = what, .hint = hint});
+  };
+  constexpr const char* kSame = "resume with the same data and --batch";
+  if (found.seed != own.seed) refuse(cat("seed is ", own.seed, ", the checkpoint was made with ", found.seed), "leave --seed away");
+  if (found.batch_size != own.batch_size)
+    refuse(cat("batch is ", own.batch_size, ", the checkpoint was made with ", found.batch_size), kSame);
+  if (found.train_size != own.train_size)
+    refuse(cat("the training set has ", own.train_size, " samples, in the checkpoint's run it had ", found.train_size), kSame);
+  if (found.train_labels != own.train_labels)
+    refuse(cat("the training labels have the hash ", own.train_labels, ", in the checkpoint's run they had ", found.train_labels), kSame);
+  if (found.batches != own.batches)
+    refuse(cat("an epoch has ", own.batches, " batches, in the checkpoint's run it had ", found.batches), kSame);
+}
+
 class Stopwatch {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
@@ -71,6 +93,9 @@ struct Trainer::State {
         tape(Mode::train, o.seed),
         progress(style, o.epochs, train.batches(), o.log_every) {
     at.seed = o.seed;
+    at.batch_size = o.batch;
+    at.train_size = d.train.size;
+    at.train_labels = hash_of(d.train.labels);
     at.batches = train.batches();
     plan(o.epochs);
   }
@@ -199,7 +224,8 @@ FitResult Trainer::fit() {
 void Trainer::State::prepare() {
   const std::string path = checkpoint_path(options);
   if (options.resume) {
-    if (std::filesystem::exists(path)) resume(path);
+    std::error_code missing;
+    if (std::filesystem::exists(path, missing)) resume(path);
     else progress.line(cat("no checkpoint in ", options.out, " yet: starting at the beginning"));
   }
   prepared = true;
@@ -211,19 +237,11 @@ void Trainer::State::begin() {
 }
 
 void Trainer::State::resume(const std::string& path) {
-  const Position found = load_checkpoint(path, *model.params, *optimizer);
-  if (found.seed != options.seed)
-    throw ConfigError({.op = "--resume",
-                       .path = path,
-                       .what = cat("seed is ", options.seed, ", the checkpoint was made with ", found.seed),
-                       .hint = "leave --seed away"});
-  if (found.batches != at.batches)
-    throw ConfigError({.op = "--resume",
-                       .path = path,
-                       .what = cat("an epoch has ", at.batches, " batches, in the checkpoint's run it had ", found.batches),
-                       .hint = "resume with the same data and --batch"});
-  check_metrics(options.out + "/metrics.jsonl", found.metrics_lines);
-  at = found;
+  const Checkpoint found = read_checkpoint(path);
+  check_same_batches(at, found.position, path);
+  check_metrics(options.out + "/metrics.jsonl", found.position.metrics_lines);
+  restore(found, *model.params, *optimizer);
+  at = found.position;
   say(cat("resuming after epoch ", at.epoch, ", batch ", at.batch));
 }
 
@@ -300,12 +318,12 @@ void Trainer::State::finish_epoch() {
                 options.epochs, at.train.mean_loss(), 100 * at.train.accuracy(), tally.mean_loss(), 100 * tally.accuracy(),
                 at.train.seconds, static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
   say(text);
-  at = {.seed = at.seed,
-        .epoch = epoch,
-        .batches = at.batches,
-        .metrics_lines = metrics->lines(),
-        .test_loss = tally.mean_loss(),
-        .test_accuracy = tally.accuracy()};
+  at.epoch = epoch;
+  at.batch = 0;
+  at.train = {};
+  at.metrics_lines = metrics->lines();
+  at.test_loss = tally.mean_loss();
+  at.test_accuracy = tally.accuracy();
   save();
 }
 

@@ -12,8 +12,8 @@ namespace weft {
 namespace {
 
 constexpr std::uint8_t kUnsignedBytes = 0x08;
-constexpr std::int64_t kMostInflation = 1032;  // no deflate stream inflates by more
-constexpr std::int64_t kUsualInflation = 16;   // images inflate by 2 to 6; what claims more is counted before it is stored
+constexpr std::int64_t kMostInflation = 64;   // deflate reaches 1032: a small file must not take all memory
+constexpr std::int64_t kUsualInflation = 16;  // images inflate by 2 to 6; what claims more is counted before it is stored
 
 std::string dimensions(const Shape& shape) { return cat(shape.str(), " = ", shape.size(), " bytes"); }
 
@@ -47,15 +47,18 @@ Shape read_header(GzipFile& file, int rank) {
   return shape;
 }
 
-/// Refuses what the file cannot hold, before anything is allocated for it.
+/// Refuses what the file cannot hold, or holds packed too tightly to be believed, before anything is allocated for it.
 void check_plausible(const GzipFile& file, const Shape& shape) {
-  const std::int64_t most = file.compressed() ? file.file_size() * kMostInflation : file.file_size() - file.position();
-  if (shape.size() > most)
-    throw FormatError({.op = "idx",
-                       .path = file.path(),
-                       .what = cat("the header declares ", dimensions(shape), ", but a ", file.compressed() ? "gzip " : "", "file of ",
-                                   file.file_size(), " bytes holds at most ", most),
-                       .hint = "the file is truncated or its header damaged: fetch it again"});
+  const bool gzip = file.compressed();
+  const std::int64_t most = gzip ? file.file_size() * kMostInflation : file.file_size() - file.position();
+  if (shape.size() <= most) return;
+  throw FormatError(
+      {.op = "idx",
+       .path = file.path(),
+       .what = cat("the header declares ", dimensions(shape), ", but a ", gzip ? "gzip " : "", "file of ", file.file_size(), " bytes ",
+                   gzip ? cat("is read up to ", kMostInflation, " times its size, ", most) : cat("holds at most ", most)),
+       .hint = gzip ? "if the file is whole, unpack it with gunzip; if not, fetch it again"
+                    : "the file is truncated or its header damaged: fetch it again"});
 }
 
 void check_filled(const GzipFile& file, const Shape& shape, std::int64_t got) {

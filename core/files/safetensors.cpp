@@ -24,7 +24,6 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 
 namespace {
 
-constexpr const char* kChecksum = "crc32";
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own bound
 
@@ -66,9 +65,15 @@ void read_bytes(std::ifstream& in, void* to, std::uint64_t count, const std::str
         {.op = "safetensors", .path = path, .what = cat("reading ", count, " bytes failed: the file changed or the disk refused")});
 }
 
-std::uint32_t crc_after(std::uint32_t crc, const std::vector<std::byte>& bytes) {
-  if (bytes.empty()) return crc;
-  return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+std::uint32_t crc_after(std::uint32_t crc, const void* bytes, std::size_t count) {
+  if (count == 0) return crc;
+  return static_cast<std::uint32_t>(crc32_z(crc, static_cast<const Bytef*>(bytes), count));
+}
+
+/// Of the header's length and its text, in which zeros stand for the checksum.
+std::uint32_t crc_of_header(const std::string& text) {
+  const std::uint64_t length = text.size();
+  return crc_after(crc_after(0, &length, kLengthBytes), text.data(), text.size());
 }
 
 std::string hex(std::uint32_t crc) {
@@ -77,16 +82,34 @@ std::string hex(std::uint32_t crc) {
   return text;
 }
 
-/// Compares the checksum that the metadata state with the arrays' own, and takes it out.
-void check_crc(ArrayFile& file, std::uint32_t crc, const std::string& path) {
-  const auto stated = file.metadata.find(kChecksum);
-  if (stated == file.metadata.end()) return;
-  if (stated->second != hex(crc))
+/// Takes the checksum out of the metadata, and puts zeros in its place in the header's text. Empty if the file states none.
+std::string take_checksum(detail::Header& header, std::string& text, Checksum checksum, const std::string& path) {
+  const auto found = header.metadata.find(std::string(detail::kChecksum));
+  if (found == header.metadata.end()) {
+    if (checksum == Checksum::optional) return {};
     throw FormatError({.op = "safetensors",
                        .path = path,
-                       .what = cat("the arrays have the CRC-32 ", hex(crc), ", metadata state ", stated->second),
-                       .hint = "the file is damaged: take an earlier copy"});
-  file.metadata.erase(stated);
+                       .what = "metadata 'crc32', the file's checksum, is missing",
+                       .hint = "the file is damaged or another program wrote it: take an earlier copy"});
+  }
+  const std::string stated = std::move(found->second);
+  header.metadata.erase(found);
+  const std::size_t at = detail::kBeforeChecksum.size(), digits = detail::kNoChecksum.size();
+  if (!text.starts_with(detail::kBeforeChecksum) || text.compare(at, digits, stated) != 0)
+    throw FormatError({.op = "safetensors",
+                       .path = path,
+                       .what = cat("metadata 'crc32' is '", stated, "', not eight digits at byte ", kLengthBytes + at),
+                       .hint = "the file is damaged: take an earlier copy; a program that rewrites a file must leave 'crc32' out"});
+  text.replace(at, digits, detail::kNoChecksum);
+  return stated;
+}
+
+void check_crc(const std::string& stated, std::uint32_t crc, const std::string& path) {
+  if (stated.empty() || stated == hex(crc)) return;
+  throw FormatError({.op = "safetensors",
+                     .path = path,
+                     .what = cat("the file has the CRC-32 ", hex(crc), ", its metadata state ", stated),
+                     .hint = "the file is damaged: take an earlier copy"});
 }
 
 }  // namespace
@@ -129,7 +152,7 @@ const NamedArray* ArrayFile::find(const std::string& name) const {
   return found == arrays.end() ? nullptr : &*found;
 }
 
-ArrayFile read_safetensors(const std::string& path) {
+ArrayFile read_safetensors(const std::string& path, Checksum checksum) {
   std::error_code failure;
   if (!std::filesystem::is_regular_file(path, failure))
     throw FormatError({.op = "safetensors", .path = path, .what = failure ? failure.message() : "not a regular file"});
@@ -148,16 +171,17 @@ ArrayFile read_safetensors(const std::string& path) {
   std::string text(length, '\0');
   read_bytes(in, text.data(), length, path);
   detail::Header header = detail::parse_header(text, size - kLengthBytes - length, path, kLengthBytes);
+  const std::string stated = take_checksum(header, text, checksum, path);
 
   ArrayFile file{.metadata = std::move(header.metadata), .arrays = {}};
-  std::uint32_t crc = 0;
+  std::uint32_t crc = crc_of_header(text);
   for (detail::HeaderEntry& entry : header.entries) {
     entry.array.bytes.resize(entry.end - entry.begin);
     read_bytes(in, entry.array.bytes.data(), entry.array.bytes.size(), path);
-    crc = crc_after(crc, entry.array.bytes);
+    crc = crc_after(crc, entry.array.bytes.data(), entry.array.bytes.size());
     file.arrays.push_back(std::move(entry.array));
   }
-  check_crc(file, crc, path);
+  check_crc(stated, crc, path);
   return file;
 }
 
@@ -173,11 +197,10 @@ void write_safetensors(const std::string& path, const ArrayFile& file) {
   }
   std::stable_sort(arrays.begin(), arrays.end(),
                    [](const NamedArray* a, const NamedArray* b) { return detail::size_of(a->type) > detail::size_of(b->type); });
-  std::uint32_t crc = 0;
-  for (const NamedArray* array : arrays) crc = crc_after(crc, array->bytes);
-  std::map<std::string, std::string> metadata = file.metadata;
-  metadata[kChecksum] = hex(crc);
-  const std::string header = detail::header_text(metadata, arrays);
+  std::string header = detail::header_text(file.metadata, arrays);
+  std::uint32_t crc = crc_of_header(header);
+  for (const NamedArray* array : arrays) crc = crc_after(crc, array->bytes.data(), array->bytes.size());
+  header.replace(detail::kBeforeChecksum.size(), detail::kNoChecksum.size(), hex(crc));
   const std::uint64_t length = header.size();
   AtomicFile out(path);
   out.write(&length, kLengthBytes);

@@ -43,16 +43,20 @@ struct ArrayFile {
   const NamedArray* find(const std::string& name) const;
 };
 
+/// Whether a file may come without a checksum, as other programs write it.
+enum class Checksum : std::uint8_t { optional, required };
+
 /// Reads a safetensors file: 8 bytes of header length, a JSON header, the arrays without gap or overlap
 /// (format: https://github.com/huggingface/safetensors). Arrays come in the order of their offsets.
 /// Types U8, I32, I64, F32, F64; at most six axes.
-/// Where metadata hold "crc32", it must be that of the arrays' bytes; it is not given on.
+/// Where metadata hold "crc32", it must be the checksum that write_safetensors describes; it is not given on.
 /// Cost: the file's size; a malformed file allocates at most a small multiple of that.
 /// Throws FormatError, with the file and the byte, for anything else.
-ArrayFile read_safetensors(const std::string& path);
+ArrayFile read_safetensors(const std::string& path, Checksum checksum = Checksum::optional);
 
-/// Writes it atomically, wider elements first so that every array lies aligned, with the CRC-32 of the arrays' bytes as
-/// metadata "crc32" (eight hexadecimal digits). A crash leaves the old file or the new one.
+/// Writes it atomically, wider elements first so that every array lies aligned, with the CRC-32 of the whole file as the first of
+/// the metadata, "crc32": eight hexadecimal digits, in whose place it is taken with zeros. So no bit can change unseen. A crash leaves
+/// the old file or the new one.
 /// Throws UsageError for a name that is reserved, given twice or not UTF-8, or bytes that do not fill their shape; FormatError
 /// if the disk refuses.
 void write_safetensors(const std::string& path, const ArrayFile& file);

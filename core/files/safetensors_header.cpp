@@ -192,7 +192,11 @@ Header parse_header(const std::string& text, std::uint64_t data_size, const std:
 
 std::string header_text(const std::map<std::string, std::string>& metadata, const std::vector<const NamedArray*>& arrays) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[kMetadata] = metadata;
+  nlohmann::ordered_json texts = nlohmann::ordered_json::object();
+  texts[std::string(kChecksum)] = kNoChecksum;  // first, so that its place is fixed
+  for (const auto& [key, text] : metadata)
+    if (key != kChecksum) texts[key] = text;
+  header[kMetadata] = std::move(texts);
   std::int64_t end = 0;
   std::set<std::string> names{kMetadata};
   for (const NamedArray* array : arrays) {

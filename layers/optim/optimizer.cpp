@@ -1,6 +1,7 @@
 #include <weft/layers/optim/optimizer.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -11,6 +12,11 @@
 namespace weft {
 
 namespace {
+
+constexpr const char* kStep = "step";
+
+/// Whether a double holds a number of steps exactly.
+bool is_count(double x) { return x >= 0 && x <= 0x1p53 && x == std::floor(x); }
 
 void copy_elements(const Tensor& from, const Tensor& to) {
   std::memcpy(to.bytes(), from.bytes(), static_cast<std::size_t>(to.row_count()) * size_of(to.dtype()));
@@ -69,20 +75,23 @@ void Optimizer::step(const Gradients& gradients, double lr) {
 State Optimizer::state() const {
   Tensor step = Tensor::plain(Dtype::f64, {1});
   step.fill(static_cast<double>(steps_));
-  State state{{"step", step}};
+  State state{{kStep, step}};
   for (std::size_t i = 0; i < laid_out_.size(); ++i)
     for (std::size_t k = 0; k < names_.size(); ++k)
       state.emplace_back(cat(field_name(laid_out_[i].first->name), ".", names_[k]), segment(k, i).clone());
   return state;
 }
 
-void Optimizer::load(const State& state) {
-  std::map<std::string, Tensor> expected;
-  Tensor step = Tensor::plain(Dtype::f64, {1});
-  expected.emplace("step", step);
+/// Where each array of the state belongs; the step count has a place to be read from.
+std::map<std::string, Tensor> Optimizer::segments() const {
+  std::map<std::string, Tensor> own{{kStep, Tensor::plain(Dtype::f64, {1})}};
   for (std::size_t i = 0; i < laid_out_.size(); ++i)
-    for (std::size_t k = 0; k < names_.size(); ++k)
-      expected.emplace(cat(field_name(laid_out_[i].first->name), ".", names_[k]), segment(k, i));
+    for (std::size_t k = 0; k < names_.size(); ++k) own.emplace(cat(field_name(laid_out_[i].first->name), ".", names_[k]), segment(k, i));
+  return own;
+}
+
+void Optimizer::check_fits(const State& state) const {
+  const std::map<std::string, Tensor> expected = segments();
   std::map<std::string, Tensor> given;
   std::string wrong;
   for (const auto& [name, value] : state) {
@@ -92,6 +101,7 @@ void Optimizer::load(const State& state) {
     else if (!value.defined() || value.is_tiled() || value.dtype() != own->second.dtype() || value.row_count() != own->second.row_count())
       wrong += cat("\n  ", name, ": has ", value.row_count(), " values of ", name_of(value.dtype()), ", the optimizer has ",
                    own->second.row_count(), " of ", name_of(own->second.dtype()));
+    else if (name == kStep && !is_count(*value.data<double>())) wrong += cat("\n  ", name, ": is ", *value.data<double>(), ", no count");
   }
   for (const auto& [name, own] : expected)
     if (given.count(name) == 0) wrong += cat("\n  ", name, ": missing");
@@ -100,8 +110,13 @@ void Optimizer::load(const State& state) {
                       .what = "the arrays do not fit this optimizer",
                       .detail = wrong.substr(3),
                       .hint = "resume with the optimizer, form and options of the run that saved them"});
-  for (const auto& [name, value] : given) copy_elements(value, expected.at(name));
-  steps_ = static_cast<std::int64_t>(*step.data<double>());
+}
+
+void Optimizer::load(const State& state) {
+  check_fits(state);
+  const std::map<std::string, Tensor> own = segments();
+  for (const auto& [name, value] : state) copy_elements(value, own.at(name));
+  steps_ = static_cast<std::int64_t>(*own.at(kStep).data<double>());
 }
 
 }  // namespace weft

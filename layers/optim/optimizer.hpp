@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ class Optimizer {
   State state() const;
   /// Throws UsageError listing everything missing, unexpected or of the wrong size; then nothing has changed.
   void load(const State& state);
+  /// Throws as load, and changes nothing.
+  void check_fits(const State& state) const;
 
  protected:
   /// A run of elements with one set of factors; pointers are elements into the arenas.
@@ -46,6 +49,7 @@ class Optimizer {
 
  private:
   void lay_out();
+  std::map<std::string, Tensor> segments() const;
   Tensor segment(std::size_t state, std::size_t parameter) const;
 
   ParamStore& params_;

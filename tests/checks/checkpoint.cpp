@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include <weft/layers/conv.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/optim/adam.hpp>
+#include <weft/layers/optim/sgd.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
@@ -60,10 +60,13 @@ bool same_bits(const State& a, const State& b) {
 }
 
 const Position kSomewhere{.seed = 7,
+                          .batch_size = 9,
+                          .train_size = 179,
+                          .train_labels = UINT64_MAX,
                           .epoch = 3,
                           .batch = 11,
                           .batches = 20,
-                          .train = {.loss = 1.0 / 3, .targets = 99, .correct = 98, .samples = 97, .seconds = 0.1},
+                          .train = {.loss = 1.0 / 3, .targets = 99, .correct = 98, .samples = 99, .seconds = 0.1},
                           .metrics_lines = 6,
                           .test_loss = std::nextafter(0.25, 1.0),
                           .test_accuracy = 2.0 / 3};
@@ -80,12 +83,15 @@ TEST_CASE("a checkpoint restores parameters, optimizer and position, bit for bit
   CHECK(same_bits(first.params.state(), second.params.state()));
   CHECK(same_bits(first.optimizer.state(), second.optimizer.state()));
   CHECK(at.seed == 7);
+  CHECK(at.batch_size == 9);
+  CHECK(at.train_size == 179);
+  CHECK(at.train_labels == UINT64_MAX);
   CHECK(at.step() == 3 * 20 + 11);
   CHECK(at.batches == 20);
   CHECK(at.train.loss == 1.0 / 3);
   CHECK(at.train.targets == 99);
   CHECK(at.train.correct == 98);
-  CHECK(at.train.samples == 97);
+  CHECK(at.train.samples == 99);
   CHECK(at.train.seconds == 0.1);
   CHECK(at.metrics_lines == 6);
   CHECK(at.test_loss == kSomewhere.test_loss);
@@ -140,6 +146,66 @@ TEST_CASE("a checkpoint of another network or a damaged one changes nothing") {
   CHECK_THROWS_AS(load_checkpoint(folder.path() + "/none", net.params, net.optimizer), FormatError);
 }
 
+TEST_CASE("moments that are not finite are neither saved over a good checkpoint nor loaded") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
+  Trained net(1);
+  save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+  const std::string good = oracle::file_bytes(path);
+  const State weights = net.params.state(), moments = net.optimizer.state();
+  State broken = moments;
+  REQUIRE(broken[2].first == "conv.weight.exp_avg_sq");
+  broken[2].second = moments[2].second.clone();
+  broken[2].second.data<float>()[5] = std::numeric_limits<float>::infinity();
+  net.optimizer.load(broken);
+  std::string text;
+  try {
+    save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+  } catch (const NumericError& error) {
+    text = error.what();
+  }
+  CHECK_MESSAGE(text.find("'optimizer/conv.weight.exp_avg_sq' is not finite after step 71") != std::string::npos, text);
+  CHECK(oracle::file_bytes(path) == good);
+
+  net.optimizer.load(moments);
+  ArrayFile file = read_safetensors(path);
+  for (NamedArray& array : file.arrays)
+    if (array.name == "optimizer/conv.weight.exp_avg_sq") std::memcpy(array.bytes.data(), broken[2].second.bytes(), 6 * sizeof(float));
+  write_safetensors(path, file);
+  text.clear();
+  try {
+    load_checkpoint(path, net.params, net.optimizer);
+  } catch (const FormatError& error) {
+    text = error.what();
+  }
+  CHECK_MESSAGE(text.find("'optimizer/conv.weight.exp_avg_sq' is not finite") != std::string::npos, text);
+  CHECK(same_bits(weights, net.params.state()));
+  CHECK(same_bits(moments, net.optimizer.state()));
+}
+
+TEST_CASE("a checkpoint whose optimizer does not fit changes no parameter") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
+  Trained net(1);
+  Sgd sgd(net.params, {.momentum = 0.9});
+  save_checkpoint(path, net.params, sgd, kSomewhere);
+  net.head.bias()->value.fill(7);
+  const State weights = net.params.state(), moments = net.optimizer.state();
+  CHECK_THROWS_AS(load_checkpoint(path, net.params, net.optimizer), UsageError);
+  CHECK(same_bits(weights, net.params.state()));
+  for (const double steps : {-1.0, 0.5, 1e300}) {
+    save_checkpoint(path, net.params, net.optimizer, kSomewhere);
+    ArrayFile file = read_safetensors(path);
+    for (NamedArray& array : file.arrays)
+      if (array.name == "optimizer/step") std::memcpy(array.bytes.data(), &steps, sizeof steps);
+    write_safetensors(path, file);
+    net.head.bias()->value.fill(8);
+    CHECK_THROWS_AS(load_checkpoint(path, net.params, net.optimizer), UsageError);
+    CHECK(unpack_rows<float>(net.head.bias()->value)[0] == 8);
+  }
+  CHECK(same_bits(moments, net.optimizer.state()));
+}
+
 TEST_CASE("a flipped bit in an array and a parameter that is not finite are refused") {
   const ScratchFolder folder;
   const std::string path = folder / "last.safetensors";
@@ -172,6 +238,34 @@ TEST_CASE("a flipped bit in an array and a parameter that is not finite are refu
   CHECK(same_bits(kept, net.params.state()));
 }
 
+TEST_CASE("a flipped bit anywhere in a checkpoint is refused and changes nothing") {
+  const ScratchFolder folder;
+  const std::string path = folder / "last.safetensors";
+  ParamStore params;
+  const Linear head(Scope{params} / "head", 3, 2);
+  AdamW optimizer(params);
+  save_checkpoint(path, params, optimizer, kSomewhere);
+  head.bias()->value.fill(7);
+  const State weights = params.state(), moments = optimizer.state();
+  const std::string bytes = oracle::file_bytes(path);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put = [&](std::size_t at, char byte) { file.seekp(static_cast<std::streamoff>(at)).put(byte).flush(); };
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    put(bit / 8, static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8)));
+    bool refused = false;
+    try {
+      load_checkpoint(path, params, optimizer);
+    } catch (const FormatError&) {
+      refused = true;
+    }
+    CHECK_MESSAGE(refused, "bit ", bit % 8, " of byte ", bit / 8);
+    put(bit / 8, bytes[bit / 8]);
+  }
+  CHECK(same_bits(weights, params.state()));
+  CHECK(same_bits(moments, optimizer.state()));
+  CHECK(load_checkpoint(path, params, optimizer).epoch == 3);
+}
+
 TEST_CASE("a file without a position names what is missing") {
   const ScratchFolder folder;
   Trained net(1);
@@ -186,8 +280,18 @@ TEST_CASE("a file without a position names what is missing") {
     }
     return std::string("nothing was thrown");
   };
-  for (const auto& [name, value] : std::map<std::string, std::string>{
-           {"epoch", "-1"}, {"batch", "21"}, {"batches", "-20"}, {"metrics_lines", "7"}, {"train_correct", "100"}}) {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{{"epoch", "-1"},
+                                                                                    {"batch", "21"},
+                                                                                    {"batches", "-20"},
+                                                                                    {"batches", "21"},
+                                                                                    {"batch_size", "0"},
+                                                                                    {"train_size", "-9"},
+                                                                                    {"train_samples", "98"},
+                                                                                    {"metrics_lines", "5"},
+                                                                                    {"metrics_lines", "10"},
+                                                                                    {"train_correct", "100"},
+                                                                                    {"train_seconds", "-1"},
+                                                                                    {"test_accuracy", "1.5"}}) {
     const std::string before = std::exchange(file.metadata[name], value);
     const std::string text = message();
     CHECK_MESSAGE(text.find("'" + name + "' is " + value) != std::string::npos, text);

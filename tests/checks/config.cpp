@@ -91,6 +91,13 @@ TEST_CASE("a resumed run begins from its own config.json") {
   CHECK(read({"--out", folder.path().c_str()}).epochs == 1);
 }
 
+TEST_CASE("a folder that the system cannot name is one clear error, with --resume too") {
+  const std::string out(5000, 'x');
+  const std::string text = message([&] { read({"--resume", "--out", out.c_str()}); });
+  says(text, "configuration error in --out '" + out + "': the folder cannot be looked into: ");
+  says(text, "hint: ");
+}
+
 TEST_CASE("damage in the run's own config.json is the file's fault and is named") {
   for (const char* text : {"{\"epochs\": ", R"({"epochs": "many"})", R"({"epochs": -3})", R"({"epoch": 3})"}) {
     const ScratchFolder folder;
@@ -153,6 +160,11 @@ TEST_CASE("a value of the wrong type or range is named with what it must be") {
   says(message([] { read({"--clip", "inf"}); }), "clip is inf");
   says(message([] { read({"--clip", "nan"}); }), "clip is nan");
   says(message([] { read({"--seed", "-1"}); }), "-1, it must be an integer of at least 0");
+  for (const char* seed : {"99999999999999999999", "18446744073709551616", "1.5", "7x"})
+    says(message([&] {
+           read({"--seed", seed});
+         }),
+         cat("is ", seed, ", it must be an integer of at least 0 and at most 18446744073709551615"));
   says(message([] { read({"--threads", "100000"}); }), "threads is 100000, it must be in [0, 1024]");
   says(message([] { set_threads(1025); }), "1025 threads asked for");
   says(message([] { set_threads(0); }), "0 threads asked for");
@@ -208,6 +220,13 @@ TEST_CASE("metrics are whole JSON lines, and a resumed file keeps only what the 
   CHECK(text_of(path) == line + "\n");
   kept.append(tally.metrics(2, "test"));
   CHECK(kept.lines() == 2);
+  const std::string two = text_of(path);
+  CHECK_THROWS_AS(MetricsFile(path, 3), FormatError);
+  CHECK_THROWS_AS(check_metrics(path, 3), FormatError);
+  CHECK_NOTHROW(check_metrics(path, 2));
+  CHECK_NOTHROW(check_metrics(folder / "absent", 0));
+  CHECK_THROWS_AS(check_metrics(folder / "absent", 1), FormatError);
+  CHECK(text_of(path) == two);
   MetricsFile fresh(path, 0);
   CHECK(text_of(path).empty());
   CHECK_THROWS_AS(MetricsFile(folder.path() + "/none/metrics.jsonl", 0), FormatError);

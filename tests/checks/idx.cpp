@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <weft/core/files/idx.hpp>
+#include <weft/core/random.hpp>
 #include <weft/data/idx_images.hpp>
 #include <weft/tests/oracle/format_error.hpp>
 #include <weft/tests/oracle/gzipped.hpp>
@@ -37,6 +38,14 @@ std::string ramp(std::size_t count) {
   return bytes;
 }
 
+/// Every 80th byte is random.
+std::string mostly_zeros(std::size_t count) {
+  const Random draws(1, 1);
+  std::string bytes(count, '\0');
+  for (std::size_t i = 0; i < count; i += 80) bytes[i] = static_cast<char>(draws.below(i, 256));
+  return bytes;
+}
+
 void check_refused(const ScratchFolder& folder, const std::string& bytes, int rank, const std::string& must_name) {
   const std::string path = folder.write("hostile", bytes);
   const std::string message = format_error([&] { read_idx(path, rank); });
@@ -61,22 +70,37 @@ TEST_CASE("idx arrays of each rank are read, plain and gzip") {
 
 TEST_CASE("a gzip file of several members reads as one stream") {
   const ScratchFolder folder;
-  const std::string bytes = idx_bytes({300, 1000}, ramp(300000));
+  const std::string bytes = idx_bytes({300, 1000}, mostly_zeros(300000));
   const IdxArray array = read_idx(folder.write("members", gzipped(bytes.substr(0, 5)) + gzipped("") + gzipped(bytes.substr(5))), 2);
-  CHECK(std::string(array.bytes.begin(), array.bytes.end()) == ramp(300000));
+  CHECK(std::string(array.bytes.begin(), array.bytes.end()) == mostly_zeros(300000));
 }
 
 TEST_CASE("data that inflate by more than images do are counted first and then read") {
   const ScratchFolder folder;
-  const std::string zeros(1 << 20, '\0');
-  CHECK(read_idx(folder.write("zeros", gzipped(idx_bytes({1 << 10, 1 << 10}, zeros))), 2).bytes.size() == zeros.size());
-  const std::string too_short = gzipped(idx_bytes({1025, 1 << 10}, zeros));
-  std::string broken = gzipped(idx_bytes({1 << 10, 1 << 10}, zeros));
+  const std::string sparse = mostly_zeros(1 << 20);
+  const std::string packed = gzipped(idx_bytes({1 << 10, 1 << 10}, sparse));
+  REQUIRE(sparse.size() / packed.size() > 20);
+  REQUIRE(sparse.size() / packed.size() < 60);
+  const IdxArray array = read_idx(folder.write("sparse", packed), 2);
+  CHECK(std::string(array.bytes.begin(), array.bytes.end()) == sparse);
+  const std::string too_short = gzipped(idx_bytes({1025, 1 << 10}, sparse));
+  std::string broken = packed;
   broken[broken.size() - 6] ^= 1;  // in the checksum
   oracle::largest_allocation = 0;
   check_refused(folder, too_short, 2, "the data end at byte 1048588");
   check_refused(folder, broken, 2, "corrupt");
   CHECK(oracle::largest_allocation < kFixedBuffers);
+}
+
+TEST_CASE("a small gzip file that inflates to much is refused before memory is taken, and read once unpacked") {
+  const ScratchFolder folder;
+  const std::string bytes = idx_bytes({1 << 12, 1 << 12}, std::string(1 << 24, '\0')), packed = gzipped(bytes);
+  const std::string allowed = std::to_string(64 * packed.size());
+  oracle::largest_allocation = 0;
+  check_refused(folder, packed, 2, "is read up to 64 times its size, " + allowed);
+  check_refused(folder, packed, 2, "unpack it with gunzip");
+  CHECK(oracle::largest_allocation < kFixedBuffers);
+  CHECK(read_idx(folder.write("unpacked", bytes), 2).bytes.size() == std::size_t{1} << 24);
 }
 
 TEST_CASE("every truncation is refused") {
@@ -108,7 +132,7 @@ TEST_CASE("wrong magic numbers, hostile sizes and trailing bytes are refused") {
   check_refused(folder, word(0x0d03) + ramp(40), 3, "magic");
   check_refused(folder, idx_bytes({0xffffffff, 0xffffffff, 0xffffffff}, ramp(9)), 3, "exceed 64 bits");
   check_refused(folder, idx_bytes({0xffffffff, 0x7fffffff, 1}, ramp(9)), 3, "holds at most 9");
-  check_refused(folder, gzipped(idx_bytes({60000, 28, 28}, ramp(9))), 3, "holds at most");
+  check_refused(folder, gzipped(idx_bytes({60000, 28, 28}, ramp(9))), 3, "is read up to 64 times");
   check_refused(folder, idx_bytes({3}, ramp(4)), 1, "byte 11");
   check_refused(folder, gzipped(idx_bytes({3}, ramp(4))), 1, "byte 11");
   check_refused(folder, gzipped(idx_bytes({3}, ramp(3))) + "x", 1, "cut off");

@@ -221,24 +221,67 @@ TEST_CASE("a refused --resume leaves the run as it was") {
   CHECK(has(refused.output, "metrics.jsonl': line 1 "));
   CHECK(file_bytes(out / "metrics.jsonl") == garbage);
   CHECK(file_bytes(out / "config.json") == config);
+  const auto counted = [&](const std::string& part) {
+    const ProgramResult run = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2"});
+    INFO(run.output);
+    CHECK(run.status == 2);
+    CHECK(has(run.output, part));
+    CHECK(has(run.output, out / "metrics.jsonl"));
+    CHECK(file_bytes(out / "config.json") == config);
+  };
+  const std::string first_line = metrics.substr(0, metrics.find('\n') + 1);
+  out.write("metrics.jsonl", first_line);
+  counted("holds 1 lines, the checkpoint counts 2");
+  CHECK(file_bytes(out / "metrics.jsonl") == first_line);
+  std::filesystem::remove(out / "metrics.jsonl");
+  counted("is missing: 0 lines, the checkpoint counts 2");
+  CHECK(!std::filesystem::exists(out / "metrics.jsonl"));
   out.write("metrics.jsonl", metrics);
+  const std::string checkpoint = file_bytes(out / "last.safetensors");
+  for (const char* field : {"\"epoch\":\"", "\"crc", "\"metrics_lines\":\"", "\"test_accuracy\":\"", "\"optimizer/"}) {
+    std::string flipped = checkpoint;
+    const std::size_t at = flipped.find(field);
+    REQUIRE(at != std::string::npos);
+    flipped[at + std::strlen(field)] ^= 1;
+    out.write("last.safetensors", flipped);
+    const ProgramResult run = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2"});
+    INFO(run.output);
+    CHECK(run.status == 2);
+    CHECK(has(run.output, out / "last.safetensors"));
+    CHECK(file_bytes(out / "last.safetensors") == flipped);
+    CHECK(file_bytes(out / "metrics.jsonl") == metrics);
+    CHECK(file_bytes(out / "config.json") == config);
+  }
+  out.write("last.safetensors", checkpoint);
+  const ProgramResult other_batch = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2", "--batch", "127"});
+  CHECK(other_batch.status == 1);
+  CHECK(has(other_batch.output, "batch is 127, the checkpoint was made with 128"));
   const ProgramResult resumed = mnist(out.path(), {"--quiet", "--resume", "--epochs", "2"});
   INFO(resumed.output);
   CHECK(resumed.status == 0);
   CHECK(metrics_of(out.path()).size() == 4);
 }
 
-TEST_CASE("an earlier checkpoint is kept and a missing one is named, also with -q") {
+TEST_CASE("an earlier run is kept and a missing one is named, also with -q") {
   const ScratchFolder out;
   const std::vector<std::string> flags{"--data", data(), "--quiet", "--epochs", "1"};
   std::vector<std::string> resume = flags;
   resume.emplace_back("--resume");
   CHECK(has(mnist(out.path(), resume).output, "no checkpoint in " + out.path()));
-  const std::string old = file_bytes(out / "last.safetensors");
+  const std::vector<std::pair<std::string, std::string>> names{
+      {"last.safetensors", "previous.safetensors"}, {"config.json", "previous.config.json"}, {"metrics.jsonl", "previous.metrics.jsonl"}};
+  std::vector<std::string> old;
+  for (const auto& [name, other] : names) old.push_back(file_bytes(out / name));
   const ProgramResult again = mnist(out.path(), flags);
   CHECK(again.status == 0);
-  CHECK(has(again.output, "previous.safetensors"));
-  CHECK(file_bytes(out / "previous.safetensors") == old);
+  CHECK(has(again.output, "previous.safetensors, previous.config.json, previous.metrics.jsonl\n"));
+  for (std::size_t i = 0; i < names.size(); ++i) CHECK(file_bytes(out / names[i].second) == old[i]);
+  CHECK(metrics_of(out.path()).size() == 2);
+
+  const std::string metrics = file_bytes(out / "metrics.jsonl");  // of a run whose checkpoint is gone
+  std::filesystem::remove(out / "last.safetensors");
+  CHECK(has(mnist(out.path(), resume).output, "previous.config.json, previous.metrics.jsonl\n"));
+  CHECK(file_bytes(out / "previous.metrics.jsonl") == metrics);
 }
 
 TEST_CASE("an interrupt leaves a checkpoint and exits 130") {

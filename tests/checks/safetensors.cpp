@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -87,9 +89,39 @@ TEST_CASE("the file is laid out as the format says, every array aligned") {
   const std::string path = folder / "file.safetensors";
   write_safetensors(path, {.metadata = {}, .arrays = {NamedArray::of<std::uint8_t>("a", {7}, {1}), NamedArray::of<double>("b", {1}, {1})}});
   const std::string header =
-      R"({"__metadata__":{"crc32":"9577d8e1"},"b":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
+      R"({"__metadata__":{"crc32":"1e1324ff"},"b":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}})";
   const std::string padded = header + std::string((8 - header.size() % 8) % 8, ' ');
   CHECK(oracle::file_bytes(path) == with_length(padded, std::string("\0\0\0\0\0\0\xf0\x3f\x07", 9)));
+}
+
+TEST_CASE("every flipped bit in a file with a checksum is refused") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file.safetensors";
+  write_safetensors(path, example());
+  const std::string bytes = oracle::file_bytes(path);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put = [&](std::size_t at, char byte) { file.seekp(static_cast<std::streamoff>(at)).put(byte).flush(); };
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    put(bit / 8, static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8)));
+    CHECK_THROWS_AS(read_safetensors(path, Checksum::required), FormatError);
+    put(bit / 8, bytes[bit / 8]);
+  }
+}
+
+TEST_CASE("a checksum may be missing where none is required, and stands nowhere but at its place") {
+  const ScratchFolder folder;
+  const auto refused = [&](const std::string& header, const std::string& must_name) {
+    check_refused(folder, with_length(header, ""), must_name);
+  };
+  const std::string plain = folder.write("plain", with_length(R"({"__metadata__":{"format":"pt"}})", ""));
+  CHECK(read_safetensors(plain).metadata.at("format") == "pt");
+  CHECK_THROWS_AS(read_safetensors(plain, Checksum::required), FormatError);
+  refused(R"({"__metadata__":{"crc32":"00000000"}})", "its metadata state 00000000");
+  refused(R"({"__metadata__":{"crc32":""}})", "'crc32' is '', not eight digits at byte 34");
+  refused(R"({"__metadata__":{"format":"pt","crc32":"00000000"}})", "not eight digits at byte 34");
+  refused(R"({ "__metadata__":{"crc32":"00000000"}})", "not eight digits at byte 34");
+  write_safetensors(plain, {.metadata = {{"crc32", "of another file"}, {"a", "b"}}, .arrays = {}});
+  CHECK(read_safetensors(plain, Checksum::required).metadata == std::map<std::string, std::string>{{"a", "b"}});
 }
 
 TEST_CASE("tensors go in and out, tiled ones as row-major [rows, N]") {

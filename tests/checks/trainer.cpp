@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weft/apps/support/trainer.hpp>
@@ -61,7 +62,8 @@ RunOptions options_in(const ScratchFolder& folder, bool resume = false) {
 }
 
 /// Trains the small net; `each_step` sees the number of forward passes so far and may change a parameter.
-FitResult train(const RunOptions& options, const std::function<void(int call, SmallNet& net)>& each_step = nullptr) {
+FitResult train(const RunOptions& options, const std::function<void(int call, SmallNet& net)>& each_step = nullptr,
+                const ImageData& images = data()) {
   ParamStore params({}, options.seed);
   SmallNet net(Scope{params});
   int calls = 0;
@@ -71,7 +73,7 @@ FitResult train(const RunOptions& options, const std::function<void(int call, Sm
                       return net(x);
                     },
                     [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); }, &params};
-  Trainer trainer(model, data(), options, Progress::Style::none);
+  Trainer trainer(model, images, options, Progress::Style::none);
   return trainer.fit();
 }
 
@@ -207,6 +209,50 @@ TEST_CASE("options that do not fit the checkpoint are refused") {
   options.seed = 42;
   options.batch = 16;
   CHECK_THROWS_AS(train(options), ConfigError);
+}
+
+TEST_CASE("another batch size or data set is refused with what differs, also where the number of batches is the same") {
+  const ScratchFolder folder;
+  RunOptions options = options_in(folder);
+  options.epochs = 1;
+  train(options);
+  options.resume = true;
+  options.epochs = 2;
+  const std::string kept = bytes_of(folder / "last.safetensors"), metrics = bytes_of(folder / "metrics.jsonl");
+  const auto refusal = [&](const RunOptions& asked, const ImageData& images) {
+    try {
+      train(asked, nullptr, images);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  RunOptions other_batch = options;
+  other_batch.batch = 33;
+  ImageData fewer = data(), relabelled = data();
+  fewer.train = bright_rows(189, 1);
+  std::swap(relabelled.train.labels[0], relabelled.train.labels[1]);
+  const auto names = [&](const std::string& text, const std::string& part) {
+    CHECK_MESSAGE(text.find(part) != std::string::npos, text);
+    CHECK(text.find("hint: resume with the same data and --batch") != std::string::npos);
+  };
+  names(refusal(other_batch, data()), "batch is 33, the checkpoint was made with 32");
+  names(refusal(options, fewer), "the training set has 189 samples, in the checkpoint's run it had 190");
+  names(refusal(options, relabelled), "the training labels have the hash ");
+  CHECK(bytes_of(folder / "last.safetensors") == kept);
+  CHECK(bytes_of(folder / "metrics.jsonl") == metrics);
+  CHECK(train(options).position.epoch == 2);
+}
+
+TEST_CASE("a run that ended with a flip average goes on") {
+  const ScratchFolder folder;
+  RunOptions options = options_in(folder);
+  options.epochs = 1;
+  options.flip = true;
+  train(options);
+  options.resume = true;
+  options.epochs = 2;
+  CHECK(train(options).position.metrics_lines == 6);
 }
 
 TEST_CASE("schedules are what their names say") {
