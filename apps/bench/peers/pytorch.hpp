@@ -5,7 +5,7 @@
 
 namespace weft::bench {
 
-/// PyTorch in a process of its own, which runs the network of apps/models/mnist_cnn.hpp on request and answers with the
+/// PyTorch in a process of its own, which runs the networks of apps/models on request and answers with the
 /// seconds it took: so that its steps and weft's can alternate, and neither's threads or memory are the other's.
 class PyTorch {
  public:
@@ -18,9 +18,10 @@ class PyTorch {
   /// Versions, as PyTorch names them.
   const std::string& version() const { return version_; }
   void set_threads(int n);
-  /// Seconds of that many training steps. `format`: "contiguous" or "channels_last".
-  double steps(const std::string& format, int batch, int calls);
-  /// Seconds of that many inferences of one image.
+  /// Seconds of that many training steps. `net`: "mnist" (Adam), "resnet9" or "vgg9" (width 16, SGD with momentum); `format`:
+  /// "contiguous" or "channels_last".
+  double steps(const std::string& net, const std::string& format, int batch, int calls);
+  /// Seconds of that many inferences of one image by the MNIST network.
   double inferences(const std::string& format, int calls);
 
  private:
