@@ -132,10 +132,10 @@ TEST_CASE("every option of the trainer changes what is trained") {
       {"seed", [](RunOptions& o) { o.seed = 43; }},
       {"lanes", [](RunOptions& o) { o.lanes = "1"; }},
   };
-  for (const auto& [name, change] : changes) {
-    INFO(name);
+  for (const auto& change : changes) {
+    INFO(change.first);
     RunOptions options = base();
-    change(options);
+    change.second(options);
     CHECK(metrics_of(options) != unchanged);
   }
 }
