@@ -24,7 +24,7 @@ struct RunOptions {
   bool flip = false;            ///< mirror training images at random, and average the last test over both
   double budget = 0;            ///< minutes of training that the number of epochs is fitted to; 0: epochs as given
   std::string model;            ///< which network; empty: the app has only one
-  int width = 0;                ///< channels of its first convolution; 0: the app's network is fixed
+  int width = 0;                ///< channels of its first convolution; 0: as the budget allows
   std::string form = "sparse";  ///< sparse, native or untied
   double density = 1;           ///< share of 16x16 blocks kept where an app prunes
   std::uint64_t seed = 42;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -94,6 +95,12 @@ RunOptions options(const std::string& model, int width, double density = 1) {
   return o;
 }
 
+std::int64_t parameters(const ParamStore& params) {
+  std::int64_t count = 0;
+  for (const ParamPtr& p : params.parameters()) count += p->field_value().element_count();
+  return count;
+}
+
 const std::vector<std::string> kModels{"resnet9", "resnet12", "vgg9", "vgg12"};
 
 }  // namespace
@@ -124,9 +131,17 @@ TEST_CASE("resnet9 has the size of the recipe") {
   ParamStore params(Device{}, 7);
   const Sequential net = image_net(Scope(params, Form::sparse),
                                    {.lattice = {32, 32, 3}, .classes = 10, .size = 0, .pixels = {}, .labels = {}}, options("resnet9", 16));
-  std::int64_t count = 0;
-  for (const ParamPtr& p : params.parameters()) count += p->field_value().element_count();
-  CHECK(count == 412'954);
+  CHECK(parameters(params) == 412'954);
+}
+
+TEST_CASE("without a width the budget chooses it") {
+  for (const auto& [budget, count] : std::vector<std::pair<double, std::int64_t>>{{0, 927'010}, {3, 412'954}, {8, 927'010}}) {
+    ParamStore params(Device{}, 7);
+    RunOptions o = options("resnet9", 0);
+    o.budget = budget;
+    image_net(Scope(params, Form::sparse), {.lattice = {32, 32, 3}, .classes = 10, .size = 0, .pixels = {}, .labels = {}}, o);
+    CHECK(parameters(params) == count);
+  }
 }
 
 TEST_CASE("sparse equals native at real widths for 3 steps, at reduced width for 200") {
