@@ -8,13 +8,13 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <omp.h>
 
 #include <weft/core/parallel.hpp>
 #include <weft/core/patterns.hpp>
 #include <weft/kernels/kernel_table.hpp>
 #include <weft/kernels/product.hpp>
 #include <weft/tests/checks/product_cases.hpp>
+#include <weft/tests/checks/team_size.hpp>
 
 using namespace weft;
 using namespace weft::checks;
@@ -73,16 +73,6 @@ void for_tiles_and_one_lane(F&& f) {
         INFO(std::string(name_of(dtype)));
         f(operands(c.pattern, lanes == Lanes::sixteen ? 65 : 5, lanes, dtype, 11));
       }
-}
-
-int team_size() {
-  int seen = 0;
-#pragma omp parallel num_threads(threads())
-  {
-#pragma omp single
-    seen = omp_get_num_threads();
-  }
-  return seen;
 }
 
 /// The valid columns of the first tile, again in the padding of the second.

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <omp.h>
 #include <nlohmann/json.hpp>
 
 #include <weft/apps/support/trainer.hpp>
@@ -18,6 +17,7 @@
 #include <weft/layers/linear.hpp>
 #include <weft/layers/norm.hpp>
 #include <weft/layers/pool.hpp>
+#include <weft/tests/checks/team_size.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
@@ -83,16 +83,6 @@ std::string metrics_of(RunOptions options) {
   return text;
 }
 
-int team_size() {
-  int seen = 0;
-#pragma omp parallel num_threads(threads())
-  {
-#pragma omp single
-    seen = omp_get_num_threads();
-  }
-  return seen;
-}
-
 }  // namespace
 
 TEST_CASE("losses have equal bits with 1, 2 and 7 threads") {
@@ -100,7 +90,7 @@ TEST_CASE("losses have equal bits with 1, 2 and 7 threads") {
   std::string alone;
   for (const int team : {1, 2, 7}) {
     set_threads(team);
-    REQUIRE(team_size() == team);
+    REQUIRE(checks::team_size() == team);
     const std::string metrics = metrics_of(base());
     CHECK(metrics.find("\"loss\"") != std::string::npos);
     if (team == 1) alone = metrics;
