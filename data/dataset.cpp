@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
+#include <utility>
 
 #include <weft/core/error.hpp>
+#include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
 
 namespace weft {
@@ -16,6 +19,45 @@ void check_consistent(const ImageSet& set, const char* op) {
     throw ShapeError({.op = op,
                       .what = cat("a set of ", set.size, " images of ", set.lattice.shape().str(), " has ", set.pixels.size(),
                                   " pixel bytes and ", set.labels.size(), " labels")});
+}
+
+namespace {
+
+/// The images of a set at these indices.
+ImageSet selected(const ImageSet& set, const std::vector<std::int64_t>& indices) {
+  ImageSet chosen{
+      .lattice = set.lattice, .classes = set.classes, .size = static_cast<std::int64_t>(indices.size()), .pixels = {}, .labels = {}};
+  const std::int64_t bytes = set.lattice.size();
+  chosen.pixels.reserve(indices.size() * static_cast<std::size_t>(bytes));
+  chosen.labels.reserve(indices.size());
+  for (const std::int64_t i : indices) {
+    chosen.pixels.insert(chosen.pixels.end(), set.pixels.begin() + i * bytes, set.pixels.begin() + (i + 1) * bytes);
+    chosen.labels.push_back(set.labels[static_cast<std::size_t>(i)]);
+  }
+  return chosen;
+}
+
+}  // namespace
+
+ImageSet hold_out(ImageSet& set, double share) {
+  if (!(share >= 0 && share < 1))
+    throw UsageError({.op = "hold_out", .what = cat("the share is ", share), .hint = "give one of at least 0 and less than 1"});
+  check_consistent(set, "hold_out");
+  std::vector<std::int64_t> order(static_cast<std::size_t>(set.size));
+  std::iota(order.begin(), order.end(), 0);
+  const Random draws(0, hash_name("hold_out"));  // no run's seed: every run holds out the same images
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[draws.below(i, static_cast<std::uint32_t>(i))]);
+  const auto held = order.begin() + static_cast<std::int64_t>(share * static_cast<double>(set.size));
+  std::sort(held, order.end());
+  ImageSet out = selected(set, {order.begin(), held});
+  set = selected(set, {held, order.end()});
+  return out;
+}
+
+ImageSet first_images(const ImageSet& set, std::int64_t count) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(count, set.size)));
+  std::iota(indices.begin(), indices.end(), 0);
+  return selected(set, indices);
 }
 
 namespace {

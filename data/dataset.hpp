@@ -17,15 +17,23 @@ struct ImageSet {
   std::vector<std::int32_t> labels;  ///< [size]
 };
 
-/// A training and a test set of equal lattice and classes.
+/// A training and a test set of equal lattice and classes, and at times images of the training set held out for validation.
 struct ImageData {
   std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", or the folder's name for any other set
   std::string source;  ///< where it was found, in one line
   ImageSet train, test;
+  ImageSet validation{};  ///< of size 0: none held out
 };
 
 /// Throws ShapeError, naming `op`, if the set has no pixel positions or its arrays disagree with its size.
 void check_consistent(const ImageSet& set, const char* op);
+
+/// Takes floor(share * size) images out of a set and returns them in random order, the same in every run; the others keep theirs.
+/// Throws UsageError unless share is in [0, 1), ShapeError as check_consistent.
+ImageSet hold_out(ImageSet& set, double share);
+
+/// The first `count` images, or all if there are fewer.
+ImageSet first_images(const ImageSet& set, std::int64_t count);
 
 /// What LoaderOptions normalise by, pixels being p / 255: a value for each channel.
 struct ChannelStatistics {

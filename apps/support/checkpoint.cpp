@@ -88,7 +88,8 @@ void check_position(const Position& p, const std::string& path) {
   within("batches", p.batches, whole, whole + (p.train_size % batch_size > 0 ? 1 : 0));
   within("batch", p.batch, 0, p.batches);
   const std::int64_t trained = std::min(p.batch * batch_size, p.train_size);
-  within("metrics_lines", p.metrics_lines, 2 * epochs, 3 * epochs);  // training, test and at times the flip average
+  // Each epoch two lines, and at times the test, the flip average and evaluations between batches.
+  within("metrics_lines", p.metrics_lines, 2 * epochs, (4 + p.batches) * epochs + p.batch);
   within("train_samples", p.train.samples, trained, trained);
   within("train_targets", p.train.targets, 0, trained > 0 ? INT64_MAX : 0);
   within("train_correct", p.train.correct, 0, p.train.targets);

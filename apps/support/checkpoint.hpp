@@ -20,7 +20,7 @@ struct Position {
   std::int64_t batches = 0;        ///< of one epoch
   Tally train;                     ///< of those batches
   std::int64_t metrics_lines = 0;
-  double test_loss = 0, test_accuracy = 0;  ///< after the last finished epoch
+  double test_loss = 0, test_accuracy = 0;  ///< when the test set was last read
 
   /// Updates made; the step of the next one.
   std::int64_t step() const { return epoch * batches + batch; }

@@ -42,9 +42,12 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("shift", o.shift, "random shift of training images, in pixels");
   visit("fill", o.fill, "what a shift brings in: zero or reflect");
   visit("flip", o.flip, "mirror training images at random, and average the last test over both");
+  visit("validation", o.validation, "share of the training images held out; the test set is then read once, after the last epoch");
+  visit("evaluations", o.evaluations, "times an epoch that a fixed part of the validation images is evaluated");
   visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
   if (!o.model.empty()) visit("model", o.model, "resnet9, resnet12, vgg9 or vgg12");
-  if (!o.model.empty()) visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes");
+  if (!o.model.empty())
+    visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
   visit("form", o.form, "sparse, native or untied");
   visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
   visit("seed", o.seed, "of every random draw");
@@ -219,6 +222,10 @@ void check(const RunOptions& o) {
   if (o.warmup < 0) refuse_value("warmup", o.warmup, "at least 0");
   if (!(o.weight_decay >= 0) || !std::isfinite(o.weight_decay)) refuse_value("weight_decay", o.weight_decay, "finite and at least 0");
   if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) refuse_value("label_smoothing", o.label_smoothing, "in [0, 1)");
+  if (!(o.validation >= 0 && o.validation < 1)) refuse_value("validation", o.validation, "in [0, 1)");
+  if (o.evaluations < 0) refuse_value("evaluations", o.evaluations, "at least 0");
+  if (o.evaluations > 0 && o.validation == 0)
+    refuse_value("evaluations", o.evaluations, "0 without --validation: nothing is chosen by looking at the test set");
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -32,7 +34,7 @@ void append_text(const std::string& path, const std::string& text) {
 }
 
 bool is_metrics(const nlohmann::json& json) {
-  if (!json.is_object() || !json.contains("epoch") || !json["epoch"].is_number_integer()) return false;
+  if (!json.is_object() || !json.contains("epoch") || !json["epoch"].is_number()) return false;
   if (!json.contains("split") || !json["split"].is_string()) return false;
   return json.contains("loss") && json["loss"].is_number() && json.contains("accuracy") && json["accuracy"].is_number();
 }
@@ -54,7 +56,7 @@ std::vector<std::string> first_lines(const std::string& path, std::int64_t count
 
 }  // namespace
 
-EpochMetrics Tally::metrics(int epoch, const std::string& split) const {
+EpochMetrics Tally::metrics(double epoch, const std::string& split) const {
   return {.epoch = epoch,
           .split = split,
           .loss = mean_loss(),
@@ -85,9 +87,10 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& targets) {
 }
 
 std::string to_json_line(const EpochMetrics& metrics) {
-  const nlohmann::ordered_json json{{"epoch", metrics.epoch},     {"split", metrics.split},
-                                    {"loss", metrics.loss},       {"accuracy", metrics.accuracy},
-                                    {"seconds", metrics.seconds}, {"samples_per_second", metrics.samples_per_second}};
+  nlohmann::ordered_json json{{"epoch", metrics.epoch},     {"split", metrics.split},
+                              {"loss", metrics.loss},       {"accuracy", metrics.accuracy},
+                              {"seconds", metrics.seconds}, {"samples_per_second", metrics.samples_per_second}};
+  if (metrics.epoch == std::floor(metrics.epoch)) json["epoch"] = static_cast<std::int64_t>(metrics.epoch);
   return json.dump() + "\n";
 }
 

@@ -10,8 +10,8 @@ namespace weft {
 
 /// What one pass over a split measured.
 struct EpochMetrics {
-  int epoch = 0;        ///< from 1
-  std::string split;    ///< train or test
+  double epoch = 0;     ///< epochs trained so far
+  std::string split;    ///< train, validation, "validation, part", test, or "test, flip average"
   double loss = 0;      ///< mean over the targets
   double accuracy = 0;  ///< share of targets whose largest logit is theirs
   double seconds = 0;
@@ -27,13 +27,14 @@ struct Tally {
   /// NaN of no target: nothing was measured.
   double mean_loss() const { return targets > 0 ? loss / static_cast<double>(targets) : std::nan(""); }
   double accuracy() const { return targets > 0 ? static_cast<double>(correct) / static_cast<double>(targets) : std::nan(""); }
-  EpochMetrics metrics(int epoch, const std::string& split) const;
+  EpochMetrics metrics(double epoch, const std::string& split) const;
 };
 
 /// Targets (i32 on the logits' Columns) that are the index of their largest logit (last row axis); the first of equals counts.
 std::int64_t count_correct(const Tensor& logits, const Tensor& targets);
 
-/// One line of metrics.jsonl: {"epoch":1,"split":"test","loss":…,"accuracy":…,"seconds":…,"samples_per_second":…}.
+/// One line of metrics.jsonl: {"epoch":1 (2.5 in the middle of the
+/// third),"split":"test","loss":…,"accuracy":…,"seconds":…,"samples_per_second":…}.
 std::string to_json_line(const EpochMetrics& metrics);
 
 /// Throws FormatError, naming file and line, if one of the first `lines` lines is missing or not as to_json_line writes them.

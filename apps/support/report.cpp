@@ -1,6 +1,7 @@
 #include <weft/apps/support/report.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -19,19 +20,27 @@ namespace {
 
 constexpr std::int64_t kCells = 256;  // of a picture's side, at most
 
-/// Lines "epoch train_loss test_loss train_accuracy test_accuracy"; NaN where one is missing.
+/// Lines "epoch train_loss held_loss train_accuracy held_accuracy", where held-out images are those of the validation set, else of the
+/// test set; NaN where one is missing.
 std::string curve_data(const std::string& metrics_file) {
-  std::map<int, std::map<std::string, std::pair<double, double>>> epochs;
+  struct Point {
+    double loss = std::nan(""), accuracy = std::nan("");
+  };
+  std::map<double, std::map<std::string, Point>> epochs;
   std::ifstream in(metrics_file);
   for (std::string line; std::getline(in, line);) {
     const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_object()) epochs[json.value("epoch", 0)][json.value("split", "")] = {json.value("loss", 0.0), json.value("accuracy", 0.0)};
+    if (!json.is_object()) continue;
+    const std::string split = json.value("split", "");
+    if (split == "train" || split == "test" || split == "validation")
+      epochs[json.value("epoch", 0.0)][split] = {json.value("loss", 0.0), json.value("accuracy", 0.0)};
   }
   std::ostringstream text;
-  text << "# epoch train_loss test_loss train_accuracy test_accuracy\n";
-  for (auto& [epoch, splits] : epochs)
-    text << epoch << ' ' << splits["train"].first << ' ' << splits["test"].first << ' ' << splits["train"].second << ' '
-         << splits["test"].second << '\n';
+  text << "# epoch train_loss held_loss train_accuracy held_accuracy\n";
+  for (auto& [epoch, splits] : epochs) {
+    const Point train = splits["train"], held = splits.count("validation") > 0 ? splits["validation"] : splits["test"];
+    text << epoch << ' ' << train.loss << ' ' << held.loss << ' ' << train.accuracy << ' ' << held.accuracy << '\n';
+  }
   return text.str();
 }
 
@@ -60,9 +69,9 @@ std::string curve_script() {
          "set multiplot layout 1,2\n"
          "set xlabel 'epoch'; set grid; set key center right\n"
          "set title 'loss'\n"
-         "plot 'curves.dat' using 1:2 with linespoints title 'train', '' using 1:3 with linespoints title 'test'\n"
+         "plot 'curves.dat' using 1:2 with linespoints title 'train', '' using 1:3 with linespoints title 'held out'\n"
          "set title 'accuracy'\n"
-         "plot 'curves.dat' using 1:4 with linespoints title 'train', '' using 1:5 with linespoints title 'test'\n"
+         "plot 'curves.dat' using 1:4 with linespoints title 'train', '' using 1:5 with linespoints title 'held out'\n"
          "unset multiplot\n";
 }
 

@@ -1,9 +1,14 @@
 #include <weft/apps/support/run.hpp>
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -47,8 +52,9 @@ bool holds_run(const RunOptions& options) {
 /// leaves the rest to the next start.
 void set_aside(const std::string& out) {
   std::string renamed;
-  for (const auto& [name, other] : {std::pair{"last.safetensors", "previous.safetensors"}, std::pair{"config.json", "previous.config.json"},
-                                    std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
+  for (const auto& [name, other] :
+       {std::pair{"last.safetensors", "previous.safetensors"}, std::pair{"config.json", "previous.config.json"},
+        std::pair{"result.json", "previous.result.json"}, std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
     std::error_code failure;
     std::filesystem::rename(cat(out, "/", name), cat(out, "/", other), failure);
     if (failure == std::errc::no_such_file_or_directory) continue;
@@ -61,6 +67,19 @@ void set_aside(const std::string& out) {
   }
   std::printf("starting anew: of the earlier run %s now holds %s\n", out.c_str(), renamed.c_str());
   std::fflush(stdout);
+}
+
+std::string text_of(const Summary& summary, const std::string& form) {
+  char share[64];
+  std::snprintf(share, sizeof share, "%.2f", 100 * summary.total.dense_fraction);
+  return cat(summary.str(), "\n", form, " form, ", summary.total.parameters, " parameters; the matrices store ", share,
+             " % of their dense equivalents\n");
+}
+
+/// Bytes; 0 where the system does not tell.
+std::int64_t peak_memory() {
+  rusage usage{};
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024 : 0;
 }
 
 /// The matrix of every layer that one pass over a single sample calls, each once.
@@ -107,15 +126,20 @@ ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) co
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size, " training and ", data.test.size, " test images of ",
           data.train.lattice.shape().str(), ", ", data.train.classes, " classes"));
+  if (options_.validation == 0) return data;
+  data.validation = hold_out(data.train, options_.validation);
+  if (data.validation.size == 0)
+    throw ConfigError({.op = "options",
+                       .path = "validation",
+                       .what = cat("validation is ", options_.validation, ", which holds out none of ", data.train.size, " images"),
+                       .hint = "0.1 is usual"});
+  say(cat("held out for validation: ", data.validation.size, " training images, ", data.train.size, " are left"));
   return data;
 }
 
 void Run::show(const Summary& summary) {
-  char share[64];
-  std::snprintf(share, sizeof share, "%.2f", 100 * summary.total.dense_fraction);
-  summary_ = cat(summary.str(), "\n", options_.form, " form, ", summary.total.parameters, " parameters; the matrices store ", share,
-                 " % of their dense equivalents\n");
-  say(summary_);
+  summary_ = summary;
+  say(text_of(summary, options_.form));
 }
 
 int Run::fit_model(const Model& model, const ImageData& data) {
@@ -138,10 +162,27 @@ int Run::fit_model(const Model& model, const ImageData& data) {
   if (begins && holds_run(options_)) set_aside(out);
   if (begins && options_.budget > 0) options_.epochs = trainer.fit_to_budget();
   write_text(out + "/config.json", to_json(options_));
-  write_text(out + "/summary.txt", summary_);
+  write_text(out + "/summary.txt", text_of(summary_, options_.form));
+  std::filesystem::remove(out + "/result.json", missing);  // it says what a finished run measured
   const FitResult result = trainer.fit();
+  if (!result.interrupted) write_text(out + "/result.json", result_json(data, result.position));
   if (const std::string remark = draw_report(out, layer_patterns(model, data.train.lattice)); !remark.empty()) say(remark);
   return judge(result);
+}
+
+std::string Run::result_json(const ImageData& data, const Position& at) const {
+  const nlohmann::ordered_json json{{"data", data.name},
+                                    {"train_images", data.train.size},
+                                    {"validation_images", data.validation.size},
+                                    {"test_images", data.test.size},
+                                    {"epochs", at.epoch},
+                                    {"steps", at.step()},
+                                    {"test_loss", at.test_loss},
+                                    {"test_accuracy", at.test_accuracy},
+                                    {"parameters", summary_.total.parameters},
+                                    {"nnz", summary_.total.nnz},
+                                    {"peak_memory", peak_memory()}};
+  return json.dump(2) + "\n";
 }
 
 int Run::judge(const FitResult& result) const {

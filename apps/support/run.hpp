@@ -28,16 +28,17 @@ class Run {
   std::uint64_t seed() const { return options_.seed; }
   Form form() const { return form_; }
 
-  /// MNIST, or what find_images finds in its place; prints which and from where. Throws FormatError.
+  // Each finds a set, prints from where, and holds out --validation. Throws FormatError, ConfigError for a share that holds out nothing.
+  /// MNIST, or what find_images finds in its place.
   ImageData images() const;
-  /// CIFAR-10 or CIFAR-100, as find_cifar; prints from where. Throws FormatError.
+  /// CIFAR-10 or CIFAR-100, as find_cifar.
   ImageData images(CifarKind kind) const;
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
 
   /// Trains `net` (Var -> Var, images [h, w, c, N] to logits [classes, N]) and writes config.json, summary.txt,
-  /// metrics.jsonl, last.safetensors and plots to the folder --out. The exit code: 0, 3 if --target is not met by the last
-  /// epoch, 130 if interrupted. Throws as Trainer::fit.
+  /// metrics.jsonl, last.safetensors, plots and, at the end, result.json to the folder --out. The exit code: 0, 3 if --target is not met by
+  /// the last epoch, 130 if interrupted. Throws as Trainer::fit.
   template <class Net, class LossFunction>
   int fit(const Net& net, ParamStore& params, const ImageData& data, LossFunction loss) {
     return fit_model({[&net](Var x) { return net(x); },
@@ -52,13 +53,14 @@ class Run {
  private:
   int fit_model(const Model& model, const ImageData& data);
   int judge(const FitResult& result) const;
+  std::string result_json(const ImageData& data, const Position& at) const;
   ImageData found(ImageData data, const std::vector<std::string>& remarks) const;
   void say(const std::string& text) const;
 
   RunOptions options_;
   Device device_;
   Form form_;
-  std::string summary_;
+  Summary summary_;
 };
 
 }  // namespace weft

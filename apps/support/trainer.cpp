@@ -87,11 +87,16 @@ struct Trainer::State {
   State(const Model& m, const ImageData& d, const RunOptions& o, Progress::Style style)
       : model(m),
         options(o),
+        part_images(first_images(d.validation, kPart)),
         train(d.train, loader_options(o, d.train)),
         test(d.test, loader_options(o, d.train).for_evaluation()),
         optimizer(optimizer_of(o, *m.params)),
         tape(Mode::train, o.seed),
         progress(style, o.epochs, train.batches(), o.log_every) {
+    if (d.validation.size > 0) {
+      validation.emplace(d.validation, loader_options(o, d.train).for_evaluation());
+      part.emplace(part_images, loader_options(o, d.train).for_evaluation());
+    }
     at.seed = o.seed;
     at.batch_size = o.batch;
     at.train_size = d.train.size;
@@ -108,7 +113,9 @@ struct Trainer::State {
   void resume(const std::string& path);
   bool train_epoch(const Interrupt& interrupt);
   void step(const Batch& batch);
-  Tally evaluate(Views views);
+  Tally evaluate(Loader& images, Views views = Views::one);
+  void evaluate_part();
+  Tally read_test(int epoch);
   void finish_epoch();
   void say(const std::string& text) {
     if (!options.quiet) progress.line(text);
@@ -116,9 +123,13 @@ struct Trainer::State {
   void save() { save_checkpoint(checkpoint_path(options), *model.params, *optimizer, at); }
   [[noreturn]] void name_non_finite(const Batch& batch, Mode mode, const std::string& seen);
 
+  static constexpr std::int64_t kPart = 512;  ///< images evaluated between batches
+
   Model model;
   RunOptions options;
+  ImageSet part_images;  ///< of the validation set
   Loader train, test;
+  std::optional<Loader> validation, part;
   std::unique_ptr<Optimizer> optimizer;
   Tape tape;
   std::int64_t total_steps = 0;
@@ -213,7 +224,7 @@ FitResult Trainer::fit() {
   }
   FitResult result{.position = s.at};
   if (s.at.epoch == 0) {
-    const Tally initial = s.evaluate(State::Views::one);
+    const Tally initial = s.evaluate(s.test);
     result.position.test_loss = initial.mean_loss();
     result.position.test_accuracy = initial.accuracy();
   }
@@ -247,13 +258,17 @@ void Trainer::State::resume(const std::string& path) {
 
 bool Trainer::State::train_epoch(const Interrupt& interrupt) {
   train.begin(at.epoch, at.batch);
-  const double before = at.train.seconds;
-  const Stopwatch watch;
+  Stopwatch watch;
+  double before = at.train.seconds;
   for (Batch batch; train.next(batch);) {
     step(batch);
     ++at.batch;
     at.train.samples += batch.x.columns()->count;
     at.train.seconds = before + watch.seconds();
+    if (part && at.batch * options.evaluations / at.batches > (at.batch - 1) * options.evaluations / at.batches) {
+      evaluate_part();
+      before = at.train.seconds, watch = Stopwatch();  // evaluation apart
+    }
     progress.step(at.epoch + 1, at.batch, at.train.mean_loss(), at.train.accuracy(),
                   static_cast<double>(at.train.samples) / at.train.seconds);
     if (interrupt.asked()) return false;
@@ -279,18 +294,18 @@ void Trainer::State::step(const Batch& batch) {
   at.train.correct += correct;
 }
 
-/// One pass over the test set.
-Tally Trainer::State::evaluate(Views views) {
+/// One pass over images that are not trained on.
+Tally Trainer::State::evaluate(Loader& images, Views views) {
   Tally tally;
   const Stopwatch watch;
-  test.begin(0);
-  for (Batch batch; test.next(batch);) {
+  images.begin(0);
+  for (Batch batch; images.next(batch);) {
     tape.reset(at.step(), Mode::eval);
     Var logits = model.net(tape.input(batch.x));
     if (views == Views::mirrored) logits = log_softmax(logits) + log_softmax(model.net(tape.input(mirrored(batch.x, tape.pool()))));
     const Loss loss = model.loss(logits, batch.targets);
     const double sum = scalar(loss.sum);
-    if (!std::isfinite(sum)) name_non_finite(batch, Mode::eval, cat("the test loss is ", sum));
+    if (!std::isfinite(sum)) name_non_finite(batch, Mode::eval, cat("the loss in evaluation is ", sum));
     tally.loss += sum;
     tally.targets += loss.count;
     tally.correct += count_correct(logits.value(), batch.targets);
@@ -300,30 +315,46 @@ Tally Trainer::State::evaluate(Views views) {
   return tally;
 }
 
-void Trainer::State::finish_epoch() {
-  const Tally tally = evaluate(Views::one);
-  const int epoch = at.epoch + 1;
-  metrics->append(at.train.metrics(epoch, "train"));
+void Trainer::State::evaluate_part() {
+  const double epochs = static_cast<double>(at.epoch) + static_cast<double>(at.batch) / static_cast<double>(at.batches);
+  metrics->append(evaluate(*part).metrics(epochs, "validation, part"));
+  at.metrics_lines = metrics->lines();
+}
+
+/// The test set after an epoch, and after the last also the average over mirror images.
+Tally Trainer::State::read_test(int epoch) {
+  const Tally tally = evaluate(test);
   metrics->append(tally.metrics(epoch, "test"));
+  at.test_loss = tally.mean_loss();
+  at.test_accuracy = tally.accuracy();
   if (options.flip && epoch == options.epochs) {
-    const Tally both = evaluate(Views::mirrored);
+    const Tally both = evaluate(test, Views::mirrored);
     metrics->append(both.metrics(epoch, "test, flip average"));
     char text[120];
     std::snprintf(text, sizeof text, "flip average (each test image and its mirror image): accuracy %.2f %%", 100 * both.accuracy());
     say(text);
   }
+  return tally;
+}
+
+void Trainer::State::finish_epoch() {
+  const int epoch = at.epoch + 1;
+  metrics->append(at.train.metrics(epoch, "train"));
+  const Tally tally = validation ? evaluate(*validation) : read_test(epoch);
+  if (validation) {
+    metrics->append(tally.metrics(epoch, "validation"));
+    if (epoch == options.epochs) read_test(epoch);
+  }
   char text[200];
   std::snprintf(text, sizeof text,
-                "epoch %d/%d  train loss %.4f  accuracy %.2f %%   test loss %.4f  accuracy %.2f %%   %.1f s, %.0f samples/s", epoch,
-                options.epochs, at.train.mean_loss(), 100 * at.train.accuracy(), tally.mean_loss(), 100 * tally.accuracy(),
-                at.train.seconds, static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
+                "epoch %d/%d  train loss %.4f  accuracy %.2f %%   %s loss %.4f  accuracy %.2f %%   %.1f s, %.0f samples/s", epoch,
+                options.epochs, at.train.mean_loss(), 100 * at.train.accuracy(), validation ? "validation" : "test", tally.mean_loss(),
+                100 * tally.accuracy(), at.train.seconds, static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
   say(text);
   at.epoch = epoch;
   at.batch = 0;
   at.train = {};
   at.metrics_lines = metrics->lines();
-  at.test_loss = tally.mean_loss();
-  at.test_accuracy = tally.accuracy();
   save();
 }
 

@@ -28,8 +28,9 @@ struct FitResult {
   Position position;  ///< with the last epoch's test loss and accuracy; after no epoch, the initial network's
 };
 
-/// Adam over shuffled batches, the test set after each epoch, metrics and a checkpoint of everything the next step depends
-/// on: a run that was killed continues with the same bits, on any number of threads.
+/// An optimizer over shuffled batches, the validation set (where there is none, the test set) after each epoch, metrics and a checkpoint
+/// of everything the next step depends on: a run that was killed continues with the same bits, on any number of threads.
+/// With a validation set the test set is read once, after the last epoch.
 class Trainer {
  public:
   /// `model`, `data` and `progress` must outlive the trainer. Writes into the existing folder options.out.

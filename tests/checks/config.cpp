@@ -71,6 +71,12 @@ TEST_CASE("an app with one network has neither --model nor --width") {
   CHECK(read({"--width", "8"}, {.model = "resnet9", .width = 16}).width == 8);
 }
 
+TEST_CASE("what is evaluated within an epoch is held out, never the test set") {
+  says(message([] { read({"--evaluations", "10"}); }), "0 without --validation");
+  CHECK(read({"--evaluations", "10", "--validation", "0.1"}).evaluations == 10);
+  says(message([] { read({"--validation", "1"}); }), "it must be in [0, 1)");
+}
+
 TEST_CASE("flags win over the file, the file over defaults") {
   const ScratchFolder folder;
   const std::string file = folder.write("c.json", R"({"epochs": 3, "batch": 64, "weight_decay": 0.5})");

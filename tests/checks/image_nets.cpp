@@ -144,6 +144,18 @@ TEST_CASE("without a width the budget chooses it") {
   }
 }
 
+TEST_CASE("untied, the default networks stay below 45 million parameters") {
+  for (const auto& [model, classes] : std::vector<std::pair<std::string, int>>{{"resnet9", 10}, {"resnet12", 100}}) {
+    ParamStore params(Device{}, 7);
+    RunOptions o = options(model, 0);
+    o.form = "untied";
+    image_net(Scope(params, Form::untied), {.lattice = {32, 32, 3}, .classes = classes, .size = 0, .pixels = {}, .labels = {}}, o);
+    MESSAGE(model, " untied: ", parameters(params), " parameters");
+    CHECK(parameters(params) < 45'000'000);
+    CHECK(parameters(params) > 20'000'000);
+  }
+}
+
 TEST_CASE("sparse equals native at real widths for 3 steps, at reduced width for 200") {
   double first = 0, last = 0;
   CHECK(worst_difference(options("resnet9", 24), {32, 32, 3}, 8, 3, first, last) <= 1e-10);

@@ -476,3 +476,34 @@ TEST_CASE("sets and options that make no sense are refused") {
   CHECK_THROWS_AS(loader.begin(-1), UsageError);
   CHECK_THROWS_AS(loader.begin(0, 2), UsageError);
 }
+
+TEST_CASE("what is held out is random, the same every time, and no longer in the set") {
+  const auto numbered = [](std::int64_t size) {
+    ImageSet set{.lattice = {1, 2, 1}, .classes = 100, .size = size, .pixels = {}, .labels = {}};
+    for (std::int64_t i = 0; i < size; ++i) {
+      set.pixels.insert(set.pixels.end(), {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(2 * i)});
+      set.labels.push_back(static_cast<std::int32_t>(i));
+    }
+    return set;
+  };
+  ImageSet set = numbered(100), again = numbered(100);
+  const ImageSet held = hold_out(set, 0.25);
+  CHECK(held.size == 25);
+  CHECK(set.size == 75);
+  CHECK(held.labels == hold_out(again, 0.25).labels);
+  CHECK(std::is_sorted(set.labels.begin(), set.labels.end()));
+  CHECK(!std::is_sorted(held.labels.begin(), held.labels.end()));
+  std::vector<int> seen(100);
+  for (const ImageSet* part : std::vector<const ImageSet*>{&set, &held})
+    for (std::size_t i = 0; i < part->labels.size(); ++i) {
+      const auto label = static_cast<std::size_t>(part->labels[i]);
+      ++seen[label];
+      CHECK(part->pixels[2 * i] == label);
+      CHECK(part->pixels[2 * i + 1] == 2 * label);
+    }
+  CHECK(std::count(seen.begin(), seen.end(), 1) == 100);
+  CHECK(hold_out(set, 0).size == 0);
+  CHECK(first_images(set, 10).labels == std::vector<std::int32_t>(set.labels.begin(), set.labels.begin() + 10));
+  CHECK(first_images(set, 1000).size == 75);
+  CHECK_THROWS_AS(hold_out(set, 1), UsageError);
+}

@@ -137,10 +137,33 @@ TEST_CASE("a run leaves its results in its folder and says what it trained on") 
   CHECK(has(run.output, "600 training and 100 test images of 12x12x1"));
   CHECK(has(run.output, "dense equivalents"));
   for (const char* name : {"config.json", "summary.txt", "metrics.jsonl", "last.safetensors", "curves.dat", "curves.gp", "spy_c2.dat",
-                           "spy_c2.gp", "spy_hidden.dat"})
+                           "spy_c2.gp", "spy_hidden.dat", "result.json"})
     CHECK_MESSAGE(std::filesystem::file_size(out.path() + "/" + name) > 0, name);
   CHECK((std::filesystem::exists(out.path() + "/spy_c2.svg") || has(run.output, "gnuplot is not installed")));
   CHECK(metrics_of(out.path()).size() == 8);
+}
+
+TEST_CASE("with --validation the test set is read once and result.json says what was measured on what") {
+  const ScratchFolder out;
+  const ProgramResult run = mnist(out.path(), {"--data", data(), "--epochs", "2", "--validation", "0.2", "--evaluations", "2"});
+  INFO(run.output);
+  CHECK(run.status == 0);
+  CHECK(has(run.output, "held out for validation: 120 training images, 480 are left"));
+  const nlohmann::json result = nlohmann::json::parse(std::ifstream(out.path() + "/result.json"));
+  CHECK(result["train_images"] == 480);
+  CHECK(result["validation_images"] == 120);
+  CHECK(result["test_images"] == 100);
+  CHECK(result["epochs"] == 2);
+  CHECK(result["steps"] == 2 * 4);
+  CHECK(result["parameters"].get<std::int64_t>() > 0);
+  CHECK(result["nnz"].get<std::int64_t>() > result["parameters"].get<std::int64_t>());
+  CHECK(result["peak_memory"].get<std::int64_t>() > 1'000'000);
+  const std::vector<nlohmann::json> lines = metrics_of(out.path());
+  CHECK(lines.size() == 9);  // in each epoch two parts, train and validation; the test at the end
+  CHECK(lines.back()["accuracy"] == result["test_accuracy"]);
+  const ProgramResult none = mnist(out.path(), {"--data", data(), "--epochs", "1", "--validation", "0.001"});
+  CHECK(none.status == 1);
+  CHECK(has(none.output, "which holds out none of 600 images"));
 }
 
 TEST_CASE("a wrong flag exits 1, missing data 2, a missed target 3, a non-finite value 4") {
@@ -274,13 +297,13 @@ TEST_CASE("an earlier run is kept and a missing one is named, also with -q") {
   for (const auto& [name, other] : names) old.push_back(file_bytes(out / name));
   const ProgramResult again = mnist(out.path(), flags);
   CHECK(again.status == 0);
-  CHECK(has(again.output, "previous.safetensors, previous.config.json, previous.metrics.jsonl\n"));
+  CHECK(has(again.output, "previous.safetensors, previous.config.json, previous.result.json, previous.metrics.jsonl\n"));
   for (std::size_t i = 0; i < names.size(); ++i) CHECK(file_bytes(out / names[i].second) == old[i]);
   CHECK(metrics_of(out.path()).size() == 2);
 
   const std::string metrics = file_bytes(out / "metrics.jsonl");  // of a run whose checkpoint is gone
   std::filesystem::remove(out / "last.safetensors");
-  CHECK(has(mnist(out.path(), resume).output, "previous.config.json, previous.metrics.jsonl\n"));
+  CHECK(has(mnist(out.path(), resume).output, "previous.config.json, previous.result.json, previous.metrics.jsonl\n"));
   CHECK(file_bytes(out / "previous.metrics.jsonl") == metrics);
 }
 

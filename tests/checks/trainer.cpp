@@ -152,6 +152,42 @@ TEST_CASE("an interrupted run resumed with other threads ends with the same bits
   CHECK(arrays_of(parts) == arrays_of(whole));
 }
 
+TEST_CASE("evaluations within an epoch change nothing of the training, and a resumed run makes each once") {
+  ImageData images = data();
+  images.validation = hold_out(images.train, 0.2);
+  const auto options = [](const ScratchFolder& folder, int evaluations, bool resume = false) {
+    RunOptions o = options_in(folder, resume);
+    o.evaluations = evaluations;
+    return o;
+  };
+  const ScratchFolder without, whole, parts;
+  train(options(without, 0), nullptr, images);
+  train(options(whole, 4), nullptr, images);
+  for (const int at : {1, 4, 7, 3}) {
+    train(
+        options(parts, 4, true),
+        [&](int call, SmallNet&) {
+          if (call == at) std::raise(SIGINT);
+        },
+        images);
+  }
+  train(options(parts, 4, true), nullptr, images);
+  CHECK(arrays_of(whole) == arrays_of(without));
+  CHECK(arrays_of(parts) == arrays_of(whole));
+  CHECK(metrics_of(parts) == metrics_of(whole));
+  std::vector<double> evaluated;
+  std::string splits;
+  for (const nlohmann::json& line : metrics_of(whole)) {
+    if (line["split"] == "validation, part") evaluated.push_back(line["epoch"]);
+    else splits += line["split"].get<std::string>() + " ";
+  }
+  CHECK(splits == "train validation train validation train validation test ");
+  REQUIRE(evaluated.size() == 12);  // five batches an epoch
+  CHECK(evaluated[0] == doctest::Approx(2 / 5.0));
+  CHECK(evaluated[3] == 1);
+  CHECK(evaluated[11] == 3);
+}
+
 TEST_CASE("what a killed run wrote after its checkpoint is written anew") {
   const ScratchFolder whole, parts;
   train(options_in(whole));
