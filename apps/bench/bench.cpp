@@ -72,7 +72,8 @@ int measure_all(const Options& options, const std::string& brakes) {
         {.op = "flags",
          .path = "--filter",
          .what = cat("no cell's name contains '", options.filter, "'"),
-         .hint = "names read e.g. bsr/forward/K1024/b16/d10/N64, conv/data/16->32@14, csr/forward/d10/N256, density/c2, step/batch64"});
+         .hint =
+             "names read e.g. bsr/forward/K1024/b16/d10/N64, conv/data/16->32@14, csr/forward/d10/N256, density/c2, step/cifar10/resnet9"});
   results.print_losses();
   results.line(cat("Peak memory of this process: ", fixed(static_cast<double>(peak_memory().since_start) / 1e6, 1), " MB"));
   if (!options.json.empty()) results.write_json(options.json);

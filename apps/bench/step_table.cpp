@@ -26,44 +26,46 @@ namespace weft::bench {
 
 namespace {
 
-constexpr int kClasses = 10;
-constexpr double kFloorInference = 1.0;
+constexpr double kFloorInference = 1.0, kFloorNative = 0.97, kFloorNativePyTorch = 0.5;
 constexpr const char* kFormats[] = {"contiguous", "channels_last"};
 constexpr const char* kInference = "inference/N1";
 
-/// A line of the table: a network at a batch size, and how many times PyTorch's time weft must be worth.
+/// A line of the table: the network of an app at a batch size, and how many times PyTorch's time weft must be worth.
 struct StepCase {
   const char* cell;
   const char* net;
   Lattice image;
-  int batch;
+  int classes, batch;
   double floor;
 };
-constexpr StepCase kSteps[] = {{"step/batch64", "mnist", {28, 28, 1}, 64, 2.0},
-                               {"step/batch128", "mnist", {28, 28, 1}, 128, 2.0},
-                               {"step/resnet9", "resnet9", {32, 32, 3}, 128, 1.2},
-                               {"step/vgg9", "vgg9", {32, 32, 3}, 128, 1.2}};
+constexpr StepCase kSteps[] = {{"step/mnist/batch64", "mnist", {28, 28, 1}, 10, 64, 2.0},
+                               {"step/mnist/batch128", "mnist", {28, 28, 1}, 10, 128, 2.0},
+                               {"step/cifar10/resnet9", "resnet9", {32, 32, 3}, 10, 128, 1.2},
+                               {"step/cifar10/vgg9", "vgg9", {32, 32, 3}, 10, 128, 1.2},
+                               {"step/cifar100/resnet12", "resnet12", {32, 32, 3}, 100, 64, 1.2},
+                               {"step/tiny_imagenet/resnet12", "resnet12", {64, 64, 3}, 20, 128, 1.2}};
 
-/// A network, its optimizer and one batch of noise.
+/// A network in one of its forms, its optimizer and one batch of noise.
 class Training {
  public:
-  Training(const std::string& net, Lattice image, std::int64_t batch) {
-    const Scope scope(params_);
-    if (net == "mnist") {
-      net_ = MnistCnn(scope, image);
+  Training(const StepCase& c, Form form, double density) {
+    const Scope scope(params_, form);
+    if (std::string(c.net) == "mnist") {
+      net_ = MnistCnn(scope, c.image, {.classes = c.classes, .density = density});
       optimizer_ = std::make_unique<Adam>(params_);
     } else {
       RunOptions options;
-      options.model = net;
+      options.model = c.net;
       options.width = 16;
-      net_ = image_net(scope, {.lattice = image, .classes = kClasses, .size = 0, .pixels = {}, .labels = {}}, options);
+      options.density = density;
+      net_ = image_net(scope, {.lattice = c.image, .classes = c.classes, .size = 0, .pixels = {}, .labels = {}}, options);
       optimizer_ = std::make_unique<Sgd>(params_, SgdOptions{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
     }
-    const ColumnsPtr columns = sample_columns(batch);
-    images_ = Tensor::tiled(Dtype::f32, image.shape(), columns);
+    const ColumnsPtr columns = sample_columns(c.batch);
+    images_ = Tensor::tiled(Dtype::f32, c.image.shape(), columns);
     fill_noise(images_);
     targets_ = Tensor::tiled(Dtype::i32, {1}, columns);
-    for (std::int64_t i = 0; i < targets_.element_count(); ++i) targets_.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % kClasses);
+    for (std::int64_t i = 0; i < targets_.element_count(); ++i) targets_.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % c.classes);
   }
 
   /// What apps/support/trainer.cpp does for a batch, less its bookkeeping.
@@ -90,50 +92,82 @@ class Training {
   std::int64_t steps_ = 0;
 };
 
-/// One line of the table: weft's time, PyTorch's in both memory formats, and the better of those over weft's.
-void race_pytorch(Context& context, const std::string& cell, double floor, const Candidate& own, const std::vector<Candidate>& formats) {
-  std::vector<Candidate> candidates{fma_probe(), own};
-  candidates.insert(candidates.end(), formats.begin(), formats.end());
-  std::vector<double> seconds;
-  const bool calm = measure_calmly(context, candidates, seconds);
-  const double weft = seconds[1];
-  Cell numbers{cell, threads(), {{"seconds", weft}, {"disturbed", !calm}}};
-  std::string text = left("  " + cell, 20) + right(cat(threads()), 8) + right(fixed(1e3 * weft, 3) + (calm ? "" : "~"), 11);
-  for (std::size_t i = 0; i < formats.size(); ++i) {
-    text += right(fixed(1e3 * seconds[i + 2], 3), 15);
-    numbers.numbers[cat("PyTorch ", formats[i].name, " seconds")] = seconds[i + 2];
+/// Seconds of a step in common rounds.
+struct Seconds {
+  double sparse = 0, native = 0, pruned = 0;  // 0: not measured
+  std::vector<double> pytorch;                // by memory format
+  bool calm = true;
+  double best_pytorch() const { return *std::min_element(pytorch.begin(), pytorch.end()); }
+};
+
+std::string milliseconds(double seconds) { return seconds > 0 ? fixed(1e3 * seconds, 2) : "-"; }
+
+/// One line of the table and what is judged in it.
+void print_line(Context& context, const std::string& cell, double floor, const Seconds& s) {
+  Cell numbers{cell, threads(), {{"sparse seconds", s.sparse}, {"disturbed", !s.calm}}};
+  std::string text = left("  " + cell, 30) + right(cat(threads()), 8) + right(milliseconds(s.sparse) + (s.calm ? "" : "~"), 10) +
+                     right(milliseconds(s.native), 10) + right(milliseconds(s.pruned), 10);
+  const auto judge = [&](const char* against, double ratio, double least) {
+    numbers.numbers[against] = ratio;
+    text += right(show(ratio, Unit::ratio), 9) + " " +
+            left(judge_if_calm(context.results, cat(cell, ", ", team(), ", ", against), ratio, least, Unit::ratio, !s.calm), 9);
+  };
+  for (std::size_t i = 0; i < s.pytorch.size(); ++i) {
+    text += right(milliseconds(s.pytorch[i]), 14);
+    numbers.numbers[cat("PyTorch ", kFormats[i], " seconds")] = s.pytorch[i];
   }
-  if (!formats.empty()) {
-    const double ratio = *std::min_element(seconds.begin() + 2, seconds.end()) / weft;
-    numbers.numbers["vs PyTorch"] = ratio;
-    text += right(show(ratio, Unit::ratio), 9) + right(show(floor, Unit::ratio), 8) + "  " +
-            judge_if_calm(context.results, cat(cell, ", ", team(), ", against PyTorch"), ratio, floor, Unit::ratio, !calm);
+  if (!s.pytorch.empty()) judge("PyTorch / sparse", s.best_pytorch() / s.sparse, floor);
+  if (s.native > 0) {
+    numbers.numbers["native seconds"] = s.native;
+    numbers.numbers["pruned seconds"] = s.pruned;
+    judge("native / sparse", s.native / s.sparse, kFloorNative);
+    if (!s.pytorch.empty()) judge("PyTorch / native", s.best_pytorch() / s.native, kFloorNativePyTorch);
   }
   context.results.cell(std::move(numbers));
   context.results.line(text);
 }
 
+/// Weft's candidates first, then PyTorch's.
+Seconds race_pytorch(Context& context, std::vector<Candidate> own, const std::vector<Candidate>& formats) {
+  const std::size_t count = own.size();
+  own.insert(own.begin(), fma_probe());
+  own.insert(own.end(), formats.begin(), formats.end());
+  std::vector<double> seconds;
+  Seconds s;
+  s.calm = measure_calmly(context, own, seconds);
+  s.sparse = seconds[1];
+  if (count > 1) s.native = seconds[2], s.pruned = seconds[3];
+  s.pytorch.assign(seconds.begin() + static_cast<std::ptrdiff_t>(1 + count), seconds.end());
+  return s;
+}
+
 void training_line(Context& context, PyTorch* pytorch, const StepCase& c) {
   if (!context.wants(c.cell)) return;
-  Training training(c.net, c.image, c.batch);
+  Training sparse(c, Form::sparse, 1), native(c, Form::native, 1), pruned(c, Form::sparse, context.options.density);
+  const PyTorchCase same{c.net, c.image.h, c.classes, c.batch};
   std::vector<Candidate> formats;
   for (const char* format : kFormats)
-    if (pytorch != nullptr) formats.push_back({format, [=](int calls) { return pytorch->steps(c.net, format, c.batch, calls); }, true});
-  training.step();
-  training.step();
-  const std::int64_t before = training.allocations();
-  race_pytorch(context, c.cell, c.floor, timed("weft", [&] { training.step(); }), formats);
-  context.results.line(cat("    buffers of the step ", fixed(static_cast<double>(training.buffers()) / 1e6, 1), " MB, ",
-                           training.allocations() - before, " allocated after the second step"));
+    if (pytorch != nullptr) formats.push_back({format, [=](int calls) { return pytorch->steps(same, format, calls); }, true});
+  sparse.step();
+  sparse.step();
+  const std::int64_t before = sparse.allocations();
+  print_line(context, c.cell, c.floor,
+             race_pytorch(context,
+                          {timed("sparse", [&] { sparse.step(); }), timed("native", [&] { native.step(); }),
+                           timed("pruned", [&] { pruned.step(); })},
+                          formats));
+  context.results.line(cat("    buffers of the step ", fixed(static_cast<double>(sparse.buffers()) / 1e6, 1), " MB (native ",
+                           fixed(static_cast<double>(native.buffers()) / 1e6, 1), "), ", sparse.allocations() - before,
+                           " allocated after the second step"));
 }
 
 void inference_line(Context& context, PyTorch* pytorch) {
   if (!context.wants(kInference)) return;
-  Training one("mnist", {28, 28, 1}, 1);
+  Training one({kInference, "mnist", {28, 28, 1}, 10, 1, kFloorInference}, Form::sparse, 1);
   std::vector<Candidate> formats;
   for (const char* format : kFormats)
     if (pytorch != nullptr) formats.push_back({format, [=](int calls) { return pytorch->inferences(format, calls); }, true});
-  race_pytorch(context, kInference, kFloorInference, timed("weft", [&] { one.infer(); }), formats);
+  print_line(context, kInference, kFloorInference, race_pytorch(context, {timed("sparse", [&] { one.infer(); })}, formats));
 }
 
 }  // namespace
@@ -146,11 +180,14 @@ bool wants_steps(const Context& context) {
 void step_table(Context& context, PyTorch* pytorch) {
   if (!wants_steps(context)) return;
   if (pytorch != nullptr) pytorch->set_threads(threads());
-  context.results.heading(
-      cat("Training steps of apps/models and inference of mnist_cnn.hpp, ", team(), ": ms, and the better of PyTorch's / weft's"));
-  context.results.line(
-      left("  cell", 20) + right("threads", 8) + right("weft", 11) +
-      (pytorch == nullptr ? "" : right("contiguous", 15) + right("channels last", 15) + right("ratio", 9) + right("floor", 8)));
+  context.results.heading(cat("Training steps of apps/models and inference of mnist_cnn.hpp, ", team(),
+                              ", in ms: sparse form, native form, ", fixed(100 * context.options.density, 0),
+                              " % of the blocks, PyTorch; ratios of times"));
+  std::string head = left("  cell", 30) + right("threads", 8) + right("sparse", 10) + right("native", 10) + right("pruned", 10);
+  if (pytorch != nullptr) head += right("contiguous", 14) + right("channels last", 14) + right("PyTorch / sparse", 19);
+  head += right("native / sparse", 19);
+  if (pytorch != nullptr) head += right("PyTorch / native", 19);
+  context.results.line(head);
   reset_peak_memory();
   for (const StepCase& c : kSteps) training_line(context, pytorch, c);
   inference_line(context, pytorch);

@@ -68,8 +68,8 @@ class ConvStack {
 /// An image network [h, w, c, N] -> [classes, N]: resnet9, resnet12, or vgg9 and vgg12, the same without the residual sums. Stages of
 /// equal cost after the first: full resolution narrow, channels doubled with each pooling. resnet9 of width 16 on 32x32x3 images of 10
 /// classes has 412,954 parameters and 24 M multiply-adds. Width 0 is 24, or 16 where a budget below 8 minutes leaves too few epochs
-/// for that, and in the untied form, which has a weight for each pixel (21 M parameters of resnet9 on 32x32 images, 25 M of resnet12). Images of 64x64 and
-/// more are halved by the first convolution. Throws ConfigError for another model.
+/// for that and in the untied form, which has a weight for each pixel (then resnet9 has 21 M parameters on 32x32 images, resnet12 25 M).
+/// Images of 64x64 and more are halved by the first convolution. Throws ConfigError for another model.
 inline Sequential image_net(const Scope& s, const ImageSet& images, const RunOptions& o) {
   const bool deep = o.model == "resnet12" || o.model == "vgg12", residual = o.model == "resnet9" || o.model == "resnet12";
   if (!deep && !residual && o.model != "vgg9")

@@ -150,7 +150,7 @@ TEST_CASE("untied, the default networks stay below 45 million parameters") {
     RunOptions o = options(model, 0);
     o.form = "untied";
     image_net(Scope(params, Form::untied), {.lattice = {32, 32, 3}, .classes = classes, .size = 0, .pixels = {}, .labels = {}}, o);
-    MESSAGE(model, " untied: ", parameters(params), " parameters");
+    INFO(model);
     CHECK(parameters(params) < 45'000'000);
     CHECK(parameters(params) > 20'000'000);
   }

@@ -5,7 +5,13 @@
 
 namespace weft::bench {
 
-/// PyTorch in a process of its own, which runs the networks of apps/models on request and answers with the
+/// A network of apps/models at a batch size.
+struct PyTorchCase {
+  std::string net;  ///< "mnist" (trained by Adam), "resnet9", "resnet12", "vgg9" or "vgg12" (width 16, SGD with momentum)
+  int side, classes, batch;
+};
+
+/// PyTorch in a process of its own, which runs the networks of apps/models (pytorch.py) on request and answers with the
 /// seconds it took: so that its steps and weft's can alternate, and neither's threads or memory are the other's.
 class PyTorch {
  public:
@@ -18,9 +24,8 @@ class PyTorch {
   /// Versions, as PyTorch names them.
   const std::string& version() const { return version_; }
   void set_threads(int n);
-  /// Seconds of that many training steps. `net`: "mnist" (Adam), "resnet9" or "vgg9" (width 16, SGD with momentum); `format`:
-  /// "contiguous" or "channels_last".
-  double steps(const std::string& net, const std::string& format, int batch, int calls);
+  /// Seconds of that many training steps. `format`: "contiguous" or "channels_last".
+  double steps(const PyTorchCase& c, const std::string& format, int calls);
   /// Seconds of that many inferences of one image by the MNIST network.
   double inferences(const std::string& format, int calls);
 
