@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft::paper {
+
+/// A row of the table: an app with its default model, and what is fixed before anything is measured.
+struct Benchmark {
+  std::string app;
+  std::string name;         ///< as the data set calls itself
+  double minutes;           ///< of training, for each form and seed
+  int seeds;                ///< 42, 43, ...
+  std::int64_t full_train;  ///< training images of the whole set
+  std::string step;         ///< the cell of `bench` that times its training step
+};
+
+inline const std::vector<Benchmark>& benchmarks() {
+  static const std::vector<Benchmark> all{
+      {"mnist", "MNIST", 1, 3, 60'000, "step/mnist/batch128"},
+      {"cifar10", "CIFAR-10", 4, 1, 50'000, "step/cifar10/resnet9"},
+      {"cifar100", "CIFAR-100", 4, 1, 50'000, "step/cifar100/resnet12"},
+      {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, "step/tiny_imagenet/resnet12"},
+  };
+  return all;
+}
+
+constexpr int kFirstSeed = 42;
+constexpr double kValidation = 0.1;  ///< share of the training images held out
+constexpr int kEvaluations = 10;     ///< an epoch, on a fixed part of them
+constexpr double kTolerance = 0.02;  ///< native's best validation value may be missed by this share
+constexpr double kPruned = 0.25;     ///< density of the appendix
+
+}  // namespace weft::paper

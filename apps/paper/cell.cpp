@@ -1,0 +1,162 @@
+#include <weft/apps/paper/cell.hpp>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include <weft/core/error.hpp>
+#include <weft/core/parallel.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft::paper {
+
+namespace {
+
+/// Runs a program with this one's output and waits. Ctrl-C is the program's to obey: it saves what it has and ends with 130. If this
+/// program is killed, that one is asked to end.
+int run_attached(const std::vector<std::string>& words) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  std::fflush(nullptr);
+  const auto before = std::signal(SIGINT, SIG_IGN);
+  const pid_t parent = getpid(), child = fork();
+  if (child == 0) {
+    std::signal(SIGINT, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() == parent) execv(arguments[0], arguments.data());
+    _exit(127);
+  }
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  std::signal(SIGINT, before);
+  if (child < 0) return 127;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+nlohmann::json read_json(const std::string& path) {
+  std::ifstream in(path);
+  return nlohmann::json::parse(in, nullptr, false);
+}
+
+std::string number(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
+/// Whether a training with the cell's settings has begun in its folder.
+bool has_begun(const Place& place, const Benchmark& benchmark, const Cell& cell) {
+  const nlohmann::json config = read_json(place.folder(benchmark, cell) + "/config.json");
+  return config.is_object() && config.value("form", "") == cell.form && config.value("density", 0.0) == cell.density &&
+         config.value("seed", 0) == cell.seed && config.value("budget", 0.0) == place.minutes_of(benchmark) &&
+         config.value("validation", 0.0) == kValidation && config.value("evaluations", 0) == kEvaluations;
+}
+
+/// Adds what metrics.jsonl holds.
+void read_metrics(const std::string& path, Outcome& outcome) {
+  std::ifstream in(path);
+  double seconds = 0;
+  int epochs = 0;
+  for (std::string line; std::getline(in, line);) {
+    const nlohmann::json json = nlohmann::json::parse(line);
+    const std::string split = json.at("split");
+    if (split == "train") ++epochs, seconds += json.at("seconds").get<double>();
+    if (split == "validation, part") outcome.curve.push_back({json.at("epoch"), json.at("accuracy")});
+    if (split == "test, flip average") outcome.flip_average = json.at("accuracy").get<double>();
+  }
+  outcome.seconds_per_epoch = epochs > 0 ? seconds / epochs : 0;
+}
+
+/// PyTorch's time is that of its better memory format.
+std::optional<StepSeconds> read_steps(const std::string& path, const Benchmark& benchmark) {
+  const nlohmann::json json = read_json(path);
+  if (!json.is_object() || !json.contains("cells")) return std::nullopt;
+  for (const nlohmann::json& cell : json["cells"]) {
+    if (cell.value("name", "") != benchmark.step) continue;
+    StepSeconds seconds{cell.at("sparse seconds"), cell.at("native seconds"), cell.at("pruned seconds"), std::nullopt};
+    if (cell.contains("PyTorch contiguous seconds"))
+      seconds.pytorch =
+          std::min(cell.at("PyTorch contiguous seconds").get<double>(), cell.at("PyTorch channels_last seconds").get<double>());
+    return seconds;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string Cell::name() const { return cat(form, density < 1 ? cat("-d", std::lround(100 * density)) : "", "-", seed); }
+
+std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchmark, const Cell& cell) {
+  const std::string folder = place.folder(benchmark, cell), path = folder + "/result.json";
+  const nlohmann::json json = read_json(path);
+  if (!json.is_object() || !has_begun(place, benchmark, cell)) return std::nullopt;
+  try {
+    Outcome outcome{.cell = cell,
+                    .data = json.at("data"),
+                    .train_images = json.at("train_images"),
+                    .validation_images = json.at("validation_images"),
+                    .test_images = json.at("test_images"),
+                    .accuracy = json.at("test_accuracy"),
+                    .flip_average = std::nullopt,
+                    .epochs = json.at("epochs"),
+                    .seconds_per_epoch = 0,
+                    .parameters = json.at("parameters"),
+                    .nnz = json.at("nnz"),
+                    .peak_memory = json.at("peak_memory"),
+                    .curve = {}};
+    read_metrics(folder + "/metrics.jsonl", outcome);
+    return outcome;
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError({.op = "paper",
+                       .path = folder,
+                       .what = cat("result.json or metrics.jsonl is damaged: ", error.what()),
+                       .hint = "remove the folder; the next call trains this cell anew"});
+  }
+}
+
+int train(const Place& place, const Benchmark& benchmark, const Cell& cell) {
+  std::vector<std::string> words{place.programs + "/" + benchmark.app,
+                                 "--form",
+                                 cell.form,
+                                 "--density",
+                                 number(cell.density),
+                                 "--seed",
+                                 cat(cell.seed),
+                                 "--budget",
+                                 number(place.minutes_of(benchmark)),
+                                 "--validation",
+                                 number(kValidation),
+                                 "--evaluations",
+                                 cat(kEvaluations),
+                                 "--out",
+                                 place.folder(benchmark, cell)};
+  if (!place.data.empty()) words.insert(words.end(), {"--data", place.data});
+  if (has_begun(place, benchmark, cell)) words.emplace_back("--resume");
+  return run_attached(words);
+}
+
+std::optional<StepSeconds> step_seconds(const Place& place, const Benchmark& benchmark) {
+  const std::string folder = place.out + "/" + benchmark.app, path = folder + "/step.json";
+  const char* python = std::getenv("WEFT_PYTHON");
+  const std::optional<StepSeconds> found = read_steps(path, benchmark);
+  if (found && (found->pytorch || python == nullptr || *python == '\0')) return found;
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  const int status =
+      run_attached({place.programs + "/bench", "--filter", cat("^", benchmark.step, "$"), "--threads", cat(threads()), "--json", path});
+  return status == 0 ? read_steps(path, benchmark) : found;
+}
+
+}  // namespace weft::paper

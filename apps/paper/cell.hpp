@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <weft/apps/paper/benchmarks.hpp>
+
+namespace weft::paper {
+
+/// One training of the table.
+struct Cell {
+  std::string form;  ///< sparse, native or untied
+  double density = 1;
+  int seed = kFirstSeed;
+
+  /// "untied-42", "sparse-d25-42".
+  std::string name() const;
+};
+
+/// A value on the fixed part of the validation images.
+struct Evaluation {
+  double epoch = 0, accuracy = 0;
+};
+
+/// What a finished training left in its folder.
+struct Outcome {
+  Cell cell;
+  std::string data;  ///< the set's name
+  std::int64_t train_images = 0, validation_images = 0, test_images = 0;
+  double accuracy = 0;                 ///< on the test set, after the last epoch
+  std::optional<double> flip_average;  ///< the same over mirror images, where the app measures it
+  int epochs = 0;
+  double seconds_per_epoch = 0;  ///< of training, evaluation apart
+  std::int64_t parameters = 0, nnz = 0, peak_memory = 0;
+  std::vector<Evaluation> curve;
+};
+
+/// Where and how the apps are run.
+struct Place {
+  std::string programs;  ///< folder of the executables
+  std::string out;       ///< folder of the table, with one for each benchmark below it
+  std::string data;      ///< --data for the apps; empty: WEFT_DATA, the cache
+  double minutes = 0;    ///< instead of the benchmark's; 0: its own
+
+  std::string folder(const Benchmark& benchmark, const Cell& cell) const { return out + "/" + benchmark.app + "/" + cell.name(); }
+  double minutes_of(const Benchmark& benchmark) const { return minutes > 0 ? minutes : benchmark.minutes; }
+};
+
+/// What the cell's folder holds; nothing unless a training of these very settings has ended there. Throws FormatError if that is damaged.
+std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchmark, const Cell& cell);
+
+/// Trains the cell, or continues where it stopped; the app's lines go to this program's output. The app's exit code.
+int train(const Place& place, const Benchmark& benchmark, const Cell& cell);
+
+/// Seconds of a training step, with all threads.
+struct StepSeconds {
+  double sparse = 0, native = 0, pruned = 0;
+  std::optional<double> pytorch;  ///< the better of its memory formats
+};
+
+/// What `bench` measured for the benchmark's step, in OUT/<app>/step.json; has it measured if there is none, or one without PyTorch
+/// where WEFT_PYTHON names it now. Nothing if it could not.
+std::optional<StepSeconds> step_seconds(const Place& place, const Benchmark& benchmark);
+
+}  // namespace weft::paper

@@ -1,0 +1,254 @@
+#include <weft/apps/paper/table.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include <weft/core/text.hpp>
+
+namespace weft::paper {
+
+namespace {
+
+constexpr const char* kForms[] = {"sparse", "native", "untied"};
+constexpr const char* kNone = "–";
+
+std::string fixed(double value, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+std::string percent(double share, int decimals = 2) { return fixed(100 * share, decimals) + " %"; }
+std::string millions(std::int64_t n) { return fixed(static_cast<double>(n) / 1e6, 2) + " M"; }
+std::string milliseconds(double seconds) { return seconds > 0 ? fixed(1e3 * seconds, 1) : kNone; }
+
+std::string row(const std::vector<std::string>& cells) {
+  std::string text = "|";
+  for (const std::string& cell : cells) text += " " + cell + " |";
+  return text + "\n";
+}
+
+std::string header(const std::vector<std::string>& cells) { return row(cells) + row(std::vector<std::string>(cells.size(), "---")); }
+
+template <class Value>
+std::vector<double> each(const std::vector<Outcome>& outcomes, Value value) {
+  std::vector<double> values;
+  for (const Outcome& o : outcomes) values.push_back(value(o));
+  return values;
+}
+
+std::string accuracy_text(const std::vector<double>& values) {
+  const Spread s = spread(values);
+  return s.deviation ? cat(fixed(100 * s.mean, 2), " ± ", percent(*s.deviation)) : percent(s.mean);
+}
+
+/// Mean epochs to the target over the seeds that reached it.
+std::string epochs_text(const std::vector<Outcome>& form, const std::vector<Outcome>& native) {
+  std::vector<double> reached;
+  for (std::size_t i = 0; i < std::min(form.size(), native.size()); ++i)
+    if (const std::optional<double> epochs = epochs_to_target(form[i], native[i])) reached.push_back(*epochs);
+  if (native.empty() || reached.empty()) return native.empty() ? kNone : "not reached";
+  return fixed(spread(reached).mean, 1) + (reached.size() < form.size() ? cat(" (", reached.size(), " of ", form.size(), ")") : "");
+}
+
+/// "CIFAR-10, 20 % of its training images"; the whole name where that is all of them.
+std::string data_text(const Section& s, const Outcome& o) {
+  const std::int64_t images = o.train_images + o.validation_images;
+  if (o.data != s.benchmark.name) return cat(o.data, " in place of ", s.benchmark.name);
+  if (images >= s.benchmark.full_train) return o.data;
+  return cat(o.data, ", *partial data*: ", images, " of ", s.benchmark.full_train, " training images");
+}
+
+std::vector<std::string> result_cells(const Section& s, const std::string& name, const std::vector<Outcome>& outcomes,
+                                      const std::vector<Outcome>& native, double step) {
+  const Outcome& first = outcomes.front();
+  std::int64_t memory = 0;
+  for (const Outcome& o : outcomes) memory = std::max(memory, o.peak_memory);
+  const bool flips = std::all_of(outcomes.begin(), outcomes.end(), [](const Outcome& o) { return o.flip_average.has_value(); });
+  return {data_text(s, first),
+          name,
+          cat(outcomes.size()),
+          accuracy_text(each(outcomes, [](const Outcome& o) { return o.accuracy; })),
+          flips ? accuracy_text(each(outcomes, [](const Outcome& o) { return *o.flip_average; })) : kNone,
+          epochs_text(outcomes, native),
+          fixed(spread(each(outcomes, [](const Outcome& o) { return o.epochs; })).mean, 0),
+          fixed(spread(each(outcomes, [](const Outcome& o) { return o.seconds_per_epoch; })).mean, 2),
+          milliseconds(step),
+          s.steps && s.steps->pytorch ? milliseconds(*s.steps->pytorch) : kNone,
+          fixed(static_cast<double>(memory) / 1e6, 0) + " MB",
+          millions(first.parameters),
+          first.nnz > 0 ? millions(first.nnz) : kNone};
+}
+
+const std::vector<std::string> kResultHeader{"data",   "form",       "seeds",     "test accuracy", "flip average", "epochs to target",
+                                             "epochs", "s an epoch", "ms a step", "PyTorch",       "peak memory",  "parameters",
+                                             "nnz"};
+
+double step_of(const Section& s, const std::string& form) {
+  if (!s.steps || form == "untied") return 0;
+  return form == "sparse" ? s.steps->sparse : s.steps->native;
+}
+
+std::vector<Outcome> outcomes_of(const Section& s, const std::string& form) {
+  const auto found = s.forms.find(form);
+  return found == s.forms.end() ? std::vector<Outcome>{} : found->second;
+}
+
+std::string results(const std::vector<Section>& sections) {
+  std::string text = header(kResultHeader);
+  for (const Section& s : sections)
+    for (const char* form : kForms) {
+      const std::vector<Outcome> outcomes = outcomes_of(s, form);
+      if (!outcomes.empty()) text += row(result_cells(s, form, outcomes, outcomes_of(s, "native"), step_of(s, form)));
+    }
+  return text;
+}
+
+/// The form's verdict, where both have all seeds.
+std::optional<Verdict> verdict_of(const Section& s, const std::string& form) {
+  const std::vector<Outcome> own = outcomes_of(s, form), native = outcomes_of(s, "native");
+  if (own.empty() || own.size() != native.size()) return std::nullopt;
+  return compare(own, native);
+}
+
+std::string verdicts(const std::vector<Section>& sections) {
+  std::string text = header({"data", "form against native", "quality", "difference of test accuracy", "epochs to target", "ratio"});
+  for (const Section& s : sections)
+    for (const char* form : {"sparse", "untied"})
+      if (const std::optional<Verdict> v = verdict_of(s, form))
+        text += row({s.benchmark.name, form, v->quality,
+                     cat(v->difference >= 0 ? "+" : "", fixed(100 * v->difference, 2),
+                         v->interval ? cat(" ± ", fixed(100 * *v->interval, 2)) : "", " points"),
+                     v->epochs, v->epochs_ratio ? fixed(*v->epochs_ratio, 2) : kNone});
+  return text;
+}
+
+std::string appendix(const std::vector<Section>& sections) {
+  std::string text;
+  for (const Section& s : sections)
+    if (s.pruned) text += row(result_cells(s, cat("sparse, density ", fixed(kPruned, 2)), {*s.pruned}, {}, s.steps ? s.steps->pruned : 0));
+  return text.empty() ? "" : header(kResultHeader) + text;
+}
+
+std::string what_is_missing(const std::vector<Section>& sections) {
+  std::string text;
+  for (const Section& s : sections) {
+    std::size_t finished = 0;
+    for (const auto& [form, outcomes] : s.forms) finished += outcomes.size();
+    const std::size_t wanted = static_cast<std::size_t>(3 * s.seeds);
+    if (finished < wanted)
+      text += cat("- ", s.benchmark.name, ": ", finished, " of ", wanted, " trainings finished", s.trouble.empty() ? "" : ": ", s.trouble,
+                  "\n");
+  }
+  return text;
+}
+
+std::string budgets(const std::vector<Section>& sections) {
+  std::string text;
+  for (const Section& s : sections)
+    text += cat(text.empty() ? "" : ", ", s.benchmark.name, " ", fixed(s.minutes, s.minutes == std::floor(s.minutes) ? 0 : 2));
+  return text;
+}
+
+}  // namespace
+
+std::string to_markdown(const std::vector<Section>& sections) {
+  std::string text = "# One network, three forms\n\n" + results(sections);
+  text += cat(
+      "\nMinutes of training for each form and seed, evaluation apart: ", budgets(sections),
+      ". Each app's default model and recipe; the schedule is fitted to the minutes. ", percent(kValidation, 0),
+      " of the training images are held out for validation; the test set is read once, after the last epoch. *Epochs to target*: when a "
+      "curve of ",
+      kEvaluations, " evaluations an epoch, on a fixed part of the validation images, first comes within ", percent(kTolerance, 0),
+      " of the best value of the native form's. *ms a step* and *PyTorch* (the better of its two memory formats, the same model): 40 steps "
+      "taken turn about, 25th percentile. *nnz*: entries of all matrices, which the native form computes with and never stores.\n");
+  text +=
+      "\n## Verdicts\n\nSparse and native are the same function of the same parameters, which the tests prove; their difference here is "
+      "that "
+      "of rounding and of epochs that fit into the minutes. The experiment is *untied*: the same patterns with a value for every "
+      "entry.\n\n" +
+      verdicts(sections);
+  text +=
+      cat("\nQuality with three seeds and more: *matches* if the 95 % interval of the paired differences holds zero; with one or two: if "
+          "the difference is at most ",
+          percent(kTolerance, 0), " of native's accuracy. Epochs: *comparable* within 10 %.\n");
+  if (const std::string pruned = appendix(sections); !pruned.empty())
+    text += cat(
+        "\n## Appendix: a quarter of the blocks\n\nThe sparse form with `--density ", fixed(kPruned, 2),
+        "`: a random quarter of the 16x16 blocks of every convolution but the first (MNIST: of the second and of the hidden layer).\n\n",
+        pruned);
+  if (const std::string missing = what_is_missing(sections); !missing.empty()) text += "\n## Not finished\n\n" + missing;
+  return text;
+}
+
+namespace {
+
+/// All finished trainings with their sections.
+template <class Visit>
+void for_each_outcome(const std::vector<Section>& sections, Visit&& visit) {
+  for (const Section& s : sections) {
+    for (const char* form : kForms)
+      for (const Outcome& o : outcomes_of(s, form)) visit(s, o);
+    if (s.pruned) visit(s, *s.pruned);
+  }
+}
+
+}  // namespace
+
+std::string to_csv(const std::vector<Section>& sections) {
+  std::string text =
+      "benchmark,data,form,density,seed,minutes,train_images,validation_images,test_images,test_accuracy,flip_average,epochs,"
+      "seconds_per_epoch,parameters,nnz,peak_memory\n";
+  for_each_outcome(sections, [&](const Section& s, const Outcome& o) {
+    text += cat(s.benchmark.app, ",", o.data, ",", o.cell.form, ",", o.cell.density, ",", o.cell.seed, ",", s.minutes, ",", o.train_images,
+                ",", o.validation_images, ",", o.test_images, ",", o.accuracy, ",", o.flip_average ? cat(*o.flip_average) : "", ",",
+                o.epochs, ",", o.seconds_per_epoch, ",", o.parameters, ",", o.nnz, ",", o.peak_memory, "\n");
+  });
+  return text;
+}
+
+std::string to_json(const std::vector<Section>& sections) {
+  nlohmann::ordered_json json{{"validation", kValidation}, {"evaluations", kEvaluations}, {"tolerance", kTolerance}};
+  json["trainings"] = nlohmann::ordered_json::array();
+  for_each_outcome(sections, [&](const Section& s, const Outcome& o) {
+    nlohmann::ordered_json entry{{"benchmark", s.benchmark.app},
+                                 {"data", o.data},
+                                 {"form", o.cell.form},
+                                 {"density", o.cell.density},
+                                 {"seed", o.cell.seed},
+                                 {"minutes", s.minutes},
+                                 {"train_images", o.train_images},
+                                 {"validation_images", o.validation_images},
+                                 {"test_images", o.test_images},
+                                 {"test_accuracy", o.accuracy},
+                                 {"epochs", o.epochs},
+                                 {"seconds_per_epoch", o.seconds_per_epoch},
+                                 {"parameters", o.parameters},
+                                 {"nnz", o.nnz},
+                                 {"peak_memory", o.peak_memory}};
+    if (o.flip_average) entry["flip_average"] = *o.flip_average;
+    for (const Evaluation& e : o.curve) entry["curve"].push_back({e.epoch, e.accuracy});
+    json["trainings"].push_back(std::move(entry));
+  });
+  json["benchmarks"] = nlohmann::ordered_json::array();
+  for (const Section& s : sections) {
+    nlohmann::ordered_json entry{{"benchmark", s.benchmark.app}, {"full_train_images", s.benchmark.full_train}};
+    if (s.steps) {
+      entry["step_seconds"] = {{"sparse", s.steps->sparse}, {"native", s.steps->native}, {"pruned", s.steps->pruned}};
+      if (s.steps->pytorch) entry["step_seconds"]["pytorch"] = *s.steps->pytorch;
+    }
+    for (const char* form : {"sparse", "untied"})
+      if (const std::optional<Verdict> v = verdict_of(s, form)) {
+        entry["verdicts"][form] = {{"quality", v->quality}, {"epochs", v->epochs}, {"accuracy_difference", v->difference}};
+        if (v->interval) entry["verdicts"][form]["interval"] = *v->interval;
+        if (v->epochs_ratio) entry["verdicts"][form]["epochs_ratio"] = *v->epochs_ratio;
+      }
+    if (!s.trouble.empty()) entry["trouble"] = s.trouble;
+    json["benchmarks"].push_back(std::move(entry));
+  }
+  return json.dump(1) + "\n";
+}
+
+}  // namespace weft::paper

@@ -1,0 +1,71 @@
+#include <weft/apps/paper/verdict.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+
+namespace weft::paper {
+
+namespace {
+
+/// The 97.5 % quantile of Student's t with 1 to 9 degrees of freedom.
+constexpr std::array<double, 9> kStudent{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
+constexpr double kComparable = 0.1;
+
+double best(const std::vector<Evaluation>& curve) {
+  double highest = 0;
+  for (const Evaluation& e : curve) highest = std::max(highest, e.accuracy);
+  return highest;
+}
+
+std::string quality(const Spread& difference, const std::optional<double>& interval, double native) {
+  const double least = interval ? *interval : kTolerance * native;
+  if (std::abs(difference.mean) <= least) return "matches";
+  return difference.mean > 0 ? "exceeds" : "below";
+}
+
+}  // namespace
+
+Spread spread(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double v : values) sum += v;
+  const double mean = sum / n;
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  if (values.size() < 3) return {mean, std::nullopt};
+  return {mean, std::sqrt(squares / (n - 1))};
+}
+
+std::optional<double> epochs_to_target(const Outcome& outcome, const Outcome& native, double tolerance) {
+  const double target = (1 - tolerance) * best(native.curve);
+  for (const Evaluation& e : outcome.curve)
+    if (e.accuracy >= target) return e.epoch;
+  return std::nullopt;
+}
+
+Verdict compare(const std::vector<Outcome>& form, const std::vector<Outcome>& native) {
+  if (form.empty() || form.size() != native.size())
+    throw UsageError({.op = "compare", .what = cat(form.size(), " trainings beside ", native.size(), " native ones")});
+  std::vector<double> differences, accuracies, logs;
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    differences.push_back(form[i].accuracy - native[i].accuracy);
+    accuracies.push_back(native[i].accuracy);
+    const std::optional<double> own = epochs_to_target(form[i], native[i]), other = epochs_to_target(native[i], native[i]);
+    if (own && other) logs.push_back(std::log(*own / *other));
+  }
+  const Spread difference = spread(differences);
+  Verdict verdict{.quality = "", .epochs = "-", .difference = difference.mean, .interval = std::nullopt, .epochs_ratio = std::nullopt};
+  if (difference.deviation)
+    verdict.interval = kStudent.at(form.size() - 2) * *difference.deviation / std::sqrt(static_cast<double>(form.size()));
+  verdict.quality = quality(difference, verdict.interval, spread(accuracies).mean);
+  if (logs.size() < form.size()) return verdict;
+  verdict.epochs_ratio = std::exp(spread(logs).mean);
+  verdict.epochs = *verdict.epochs_ratio < 1 - kComparable ? "fewer" : *verdict.epochs_ratio > 1 + kComparable ? "more" : "comparable";
+  return verdict;
+}
+
+}  // namespace weft::paper
