@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -45,6 +46,9 @@ void check(const ImageSet& set, const LoaderOptions& o) {
   check_consistent(set, "loader");
   if (o.crop > set.lattice.h || o.crop > set.lattice.w)
     throw ShapeError({.op = "loader", .what = cat("crop is ", o.crop, ", the images are ", set.lattice.shape().str())});
+  if (o.cutout < 0 || o.cutout > std::min(set.lattice.h, set.lattice.w))
+    throw UsageError(
+        {.op = "loader", .what = cat("cutout is ", o.cutout, ", the images are ", set.lattice.shape().str()), .hint = "0 turns it off"});
   if (o.batch < 1) throw UsageError({.op = "loader", .what = cat("batch is ", o.batch), .hint = "give at least 1"});
   check_shift(o, set.lattice);
   check_normalisation(o.mean, "mean", set.lattice.c);
@@ -74,10 +78,20 @@ ValueTable normalised(const LoaderOptions& options, int channels) {
   return table;
 }
 
-/// Where one image is cut: the window's corner in image coordinates, outside of which the options say what enters.
+/// The byte nearest to each channel's mean.
+std::vector<std::uint8_t> grey_of(const LoaderOptions& options, int channels) {
+  std::vector<std::uint8_t> grey(static_cast<std::size_t>(channels));
+  for (std::size_t c = 0; c < options.mean.size(); ++c)
+    grey[c] = static_cast<std::uint8_t>(std::clamp(std::lround(255 * static_cast<double>(options.mean[c])), 0L, 255L));
+  return grey;
+}
+
+/// Where one image is cut: the window's corner in image coordinates, outside of which the options say what enters, and the middle of
+/// what is cut out of it again.
 struct Window {
   int top = 0, left = 0;
   Flip flip = Flip::no;
+  int hole_y = 0, hole_x = 0;
 };
 
 /// Makes batches; has no thread and no lock, and touches nothing but its own buffers.
@@ -88,6 +102,7 @@ class BatchMaker {
         options_(options),
         out_(cropped(set.lattice, options.crop)),
         values_(normalised(options, set.lattice.c)),
+        grey_(grey_of(options, set.lattice.c)),
         staged_(static_cast<std::size_t>(out_.size() * Columns::kTileLanes)) {
     full_ = sample_columns(std::min<std::int64_t>(options.batch, set.size), options.lanes);
     rest_ = sample_columns(set.size % options.batch, options.lanes);
@@ -131,7 +146,7 @@ class BatchMaker {
     order_epoch_ = epoch;
   }
 
-  /// Four words (one block of the generator) for each position: rows, columns, mirror.
+  /// Four words (one block of the generator) for each position: rows, columns, mirror, hole.
   Window draw_window(const Random& draws, std::int64_t position) const {
     const Lattice in = set_->lattice;
     const std::uint64_t word = 4 * static_cast<std::uint64_t>(position);
@@ -142,6 +157,8 @@ class BatchMaker {
     w.top += static_cast<int>(draws.below(word, static_cast<std::uint32_t>(places_h))) - options_.shift;
     w.left += static_cast<int>(draws.below(word + 1, static_cast<std::uint32_t>(places_w))) - options_.shift;
     if (options_.flip == Flip::yes && draws.below(word + 2, 2) == 1) w.flip = Flip::yes;
+    const auto place = static_cast<int>(draws.below(word + 3, static_cast<std::uint32_t>(out_.h * out_.w)));
+    w.hole_y = place / out_.w, w.hole_x = place % out_.w;
     return w;
   }
 
@@ -157,6 +174,14 @@ class BatchMaker {
       if (window.flip == Flip::yes)
         for (int x = 0; x < out_.w / 2; ++x) std::swap_ranges(row + x * out_.c, row + (x + 1) * out_.c, row + (out_.w - 1 - x) * out_.c);
     }
+  }
+
+  /// Fills the square around the window's hole with grey.
+  void cut_out(const Window& window, std::uint8_t* image) const {
+    const int top = window.hole_y - options_.cutout / 2, left = window.hole_x - options_.cutout / 2;
+    for (int y = std::max(top, 0); y < std::min(top + options_.cutout, out_.h); ++y)
+      for (int x = std::max(left, 0); x < std::min(left + options_.cutout, out_.w); ++x)
+        std::copy(grey_.begin(), grey_.end(), image + (std::int64_t{y} * out_.w + x) * out_.c);
   }
 
   /// Copies the part of a row that lies inside the image; the rest is what enters.
@@ -198,7 +223,9 @@ class BatchMaker {
         const std::int64_t position = first + tile * columns.lanes + std::min(lane, valid - 1);
         const std::int64_t sample = order_[static_cast<std::size_t>(position)];
         target[lane] = label(sample);
-        cut(sample, draw_window(draws, position), staged_.data() + lane * rows);
+        const Window window = draw_window(draws, position);
+        cut(sample, window, staged_.data() + lane * rows);
+        cut_out(window, staged_.data() + lane * rows);
       }
       for (std::int64_t pixel = 0; pixel < rows; pixel += out_.c)
         for (int c = 0; c < out_.c; ++c) {
@@ -215,6 +242,7 @@ class BatchMaker {
   Pool pool_;
   ColumnsPtr full_, rest_;
   ValueTable values_;
+  std::vector<std::uint8_t> grey_;
   std::vector<std::uint8_t> staged_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;

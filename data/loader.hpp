@@ -37,6 +37,7 @@ struct LoaderOptions {
   int crop = 0;                      ///< side of the square cut out of each image; 0 keeps the whole image
   CropAt crop_at = CropAt::random;   ///< where the square lies
   Flip flip = Flip::no;              ///< mirrors each image left to right with probability 1/2
+  int cutout = 0;                    ///< side of a square at a random place, cut at the border, that becomes the mean: arXiv 1708.04552
   std::vector<float> mean, std;      ///< a pixel p in 0..255 becomes (p / 255 - mean[c]) / std[c]; empty: 0 and 1 (see channel_statistics)
   Dtype dtype = Dtype::f32;          ///< f32 or f64
   LastBatch last = LastBatch::keep;  ///< whether a last, smaller batch is given or left out
@@ -45,7 +46,8 @@ struct LoaderOptions {
   /// The same batches as a test wants them: in order, whole, unaugmented, crops in the centre.
   LoaderOptions for_evaluation() const {
     LoaderOptions plain = *this;
-    plain.shuffle = Shuffle::no, plain.shift = 0, plain.flip = Flip::no, plain.crop_at = CropAt::centre, plain.last = LastBatch::keep;
+    plain.shuffle = Shuffle::no, plain.shift = plain.cutout = 0, plain.flip = Flip::no, plain.crop_at = CropAt::centre,
+    plain.last = LastBatch::keep;
     return plain;
   }
 };

@@ -277,6 +277,42 @@ TEST_CASE("a shift beyond the image leaves nothing of it") {
   CHECK(black > 300);
 }
 
+TEST_CASE("cutout takes a square at every place, cut at the border, and leaves the channels' means") {
+  constexpr int kSide = 6, kHole = 3, kImages = 4000;
+  ImageSet set{.lattice = {kSide, kSide, 2}, .classes = 1, .size = kImages, .pixels = {}, .labels = std::vector<std::int32_t>(kImages)};
+  for (std::int64_t i = 0; i < kImages * kSide * kSide; ++i) set.pixels.insert(set.pixels.end(), {0, 255});
+  Loader loader(set, {.batch = kImages, .cutout = kHole, .mean = {0.2F, 0.6F}, .std = {1, 1}});
+  loader.begin(0);
+  Batch batch;
+  REQUIRE(loader.next(batch));
+  const std::vector<float> x = unpack_rows<float>(batch.x);
+  std::set<std::pair<int, int>> middles;
+  std::size_t largest = 0;
+  for (int n = 0; n < kImages; ++n) {
+    std::set<std::pair<int, int>> hole;
+    for (int y = 0; y < kSide; ++y)
+      for (int c = 0; c < kSide; ++c) {
+        const auto at = static_cast<std::size_t>(((y * kSide + c) * 2) * kImages + n);
+        const bool cut = std::abs(x[at]) < 0.002F;  // a byte near the mean
+        CHECK(cut == (std::abs(x[at + kImages]) < 0.002F));
+        if (cut) hole.insert({y, c});
+      }
+    REQUIRE(!hole.empty());
+    const int top = hole.begin()->first, left = hole.begin()->second, bottom = hole.rbegin()->first, right = hole.rbegin()->second;
+    CHECK(hole.size() == static_cast<std::size_t>((bottom - top + 1) * (right - left + 1)));
+    largest = std::max(largest, hole.size());
+    middles.insert({top == 0 ? bottom - 1 : top + 1, left == 0 ? right - 1 : left + 1});
+  }
+  CHECK(largest == kHole * kHole);
+  CHECK(middles.size() == kSide * kSide);
+  Loader evaluation(set, LoaderOptions{.batch = kImages, .cutout = kHole, .mean = {0.2F, 0.6F}}.for_evaluation());
+  evaluation.begin(0);
+  REQUIRE(evaluation.next(batch));
+  const std::vector<float> whole = unpack_rows<float>(batch.x);
+  CHECK(*std::max_element(whole.begin(), whole.begin() + kImages) == doctest::Approx(-0.2));
+  CHECK_THROWS_AS(Loader(set, {.cutout = kSide + 1}), UsageError);
+}
+
 TEST_CASE("flips mirror rows, channels kept together, about half the time") {
   ImageSet set{{1, 3, 2}, 1, 400, {}, std::vector<std::int32_t>(400)};
   for (int n = 0; n < 400; ++n)
