@@ -45,6 +45,7 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
   if (!o.model.empty()) visit("model", o.model, "resnet9, resnet12, vgg9 or vgg12");
   if (!o.model.empty()) visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes");
+  if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
   visit("form", o.form, "sparse, native or untied");
   visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
   visit("seed", o.seed, "of every random draw");
@@ -221,6 +222,7 @@ void check(const RunOptions& o) {
   if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) refuse_value("label_smoothing", o.label_smoothing, "in [0, 1)");
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
+  if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");
   if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
   if (o.shift < 0) refuse_value("shift", o.shift, "at least 0");
