@@ -13,7 +13,7 @@ bool is_image_folder(const std::string& folder);
 /// Reads train/<class>/*.jpg and test/<class>/*.jpg (val/ where there is no test/) of a user's own images: a folder for each class,
 /// classes in the order of their names' bytes, and so the images of a class. .jpeg and .JPEG are JPEGs too; hidden files are passed
 /// over. Of each image the central square is resized to side x side by a triangle filter that is widened where it shrinks, on the
-/// stored values, which is what Resize and CenterCrop of torchvision do but for rounding.
+/// stored values: PIL's bilinear filter but for rounding and the border, where the outermost pixels are repeated.
 /// Cost: memory of the resized images, and of one image, at most 2^26 pixels and 64 MiB, as it is stored for each thread.
 /// Throws ConfigError unless side is in [8, 1024]; FormatError, naming the folder or file, if there is neither test/ nor val/, no class, a
 /// class without images, a class of the test set that is not in the training set, a file that is no JPEG, or as Jpeg.
