@@ -57,8 +57,7 @@ class Tree {
   ImageSet train() const {
     std::vector<std::vector<std::string>> of_class(wnids_.size());
     for (const auto& [path, bytes] : files_)
-      if (const std::string wnid = wnid_of(path); !wnid.empty())
-        of_class[static_cast<std::size_t>(label_of(wnid, [&] { return cat("the folder of ", path); }))].push_back(path);
+      if (const std::string wnid = wnid_of(path); !wnid.empty()) of_class[static_cast<std::size_t>(label_of(wnid, path))].push_back(path);
     std::vector<std::string> paths;
     std::vector<std::int32_t> labels;
     for (std::size_t label = 0; label < wnids_.size(); ++label) {
@@ -122,11 +121,10 @@ class Tree {
     }
   }
 
-  /// `where()` is the place that names the wnid.
-  template <class Where>
-  std::int32_t label_of(const std::string& wnid, Where where) const {
+  /// `where` is the place that names the wnid.
+  std::int32_t label_of(const std::string& wnid, const std::string& where) const {
     const auto found = labels_.find(wnid);
-    if (found == labels_.end()) refuse(cat(where(), " names '", wnid, "', which is not in ", kWnids));
+    if (found == labels_.end()) refuse(cat(where, " names '", wnid, "', which is not in ", kWnids));
     return found->second;
   }
 
@@ -135,12 +133,12 @@ class Tree {
     std::map<std::string, std::int32_t> annotations;
     const std::vector<std::string> lines = lines_of(kAnnotations);
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      const auto where = [i] { return cat("line ", i + 1, " of ", kAnnotations); };
+      const std::string where = cat("line ", i + 1, " of ", kAnnotations);
       const std::size_t first = lines[i].find('\t');
-      if (first == std::string::npos || first == 0) refuse(cat(where(), " is not a file and a wnid with a tab between them"));
+      if (first == std::string::npos || first == 0) refuse(cat(where, " is not a file and a wnid with a tab between them"));
       const std::string wnid = lines[i].substr(first + 1, lines[i].find('\t', first + 1) - first - 1);
       const std::string path = cat(kTestImages, "/", lines[i].substr(0, first));
-      if (!annotations.emplace(path, label_of(wnid, where)).second) refuse(cat(where(), " annotates ", path, " again"));
+      if (!annotations.emplace(path, label_of(wnid, where)).second) refuse(cat(where, " annotates ", path, " again"));
     }
     return annotations;
   }
