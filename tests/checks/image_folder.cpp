@@ -58,14 +58,14 @@ void check_names(const std::string& message, const std::string& path, const std:
   CHECK(message.find(must_name) != std::string::npos);
 }
 
-/// The pixel at (y, x) of a picture of a plane.
-std::uint8_t slope(int y, int x) { return static_cast<std::uint8_t>(std::clamp(20 + y + 2 * x, 0, 255)); }
+/// The pixel at (y, x) of a picture without two neighbours alike.
+std::uint8_t texture(int y, int x) { return static_cast<std::uint8_t>((y * 67 + x * x * 29 + x * y * 3) % 200); }
 
-/// A grey picture of slopes.
-std::string slopes(int height, int width) {
+/// That picture in grey.
+std::string textured(int height, int width) {
   std::string pixels;
   for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) pixels += static_cast<char>(slope(y, x));
+    for (int x = 0; x < width; ++x) pixels += static_cast<char>(texture(y, x));
   return jpeg_bytes(pixels, height, width, {.channels = 1});
 }
 
@@ -80,15 +80,15 @@ double filtered(int square, int side, int at, const std::vector<double>& line) {
   return sum / weights;
 }
 
-/// How far a loaded picture of slopes is from the filter applied to its central square.
-double worst_of_slopes(const ImageSet& set, int height, int width) {
+/// How far a loaded picture is from the filter applied to its central square.
+double worst_of_texture(const ImageSet& set, int height, int width) {
   const int side = set.lattice.h, square = std::min(height, width), y0 = (height - square) / 2, x0 = (width - square) / 2;
   double worst = 0;
   for (int y = 0; y < side; ++y) {
     std::vector<double> column;
     for (int x = 0; x < square; ++x) {
       std::vector<double> line;
-      for (int i = 0; i < square; ++i) line.push_back(slope(y0 + i, x0 + x));
+      for (int i = 0; i < square; ++i) line.push_back(texture(y0 + i, x0 + x));
       column.push_back(filtered(square, side, y, line));
     }
     for (int x = 0; x < side; ++x)
@@ -137,10 +137,10 @@ TEST_CASE("the central square of any image is filtered to the wanted side") {
   for (const auto& sides : std::vector<std::pair<int, int>>{{16, 16}, {64, 64}, {17, 40}, {50, 31}, {9, 30}, {1, 1}, {3, 60}}) {
     const int height = sides.first, width = sides.second;
     const ScratchFolder folder;
-    folder.write("set/train/a/a.jpg", slopes(height, width));
-    folder.write("set/test/a/a.jpg", slopes(height, width));
+    folder.write("set/train/a/a.jpg", textured(height, width));
+    folder.write("set/test/a/a.jpg", textured(height, width));
     INFO(height, "x", width);
-    CHECK(worst_of_slopes(load_image_folder(folder.path() + "/set", 16).train, height, width) <= kRounding);
+    CHECK(worst_of_texture(load_image_folder(folder.path() + "/set", 16).train, height, width) <= kRounding);
   }
 }
 

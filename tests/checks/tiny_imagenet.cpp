@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <doctest/doctest.h>
 
 #include <weft/core/parallel.hpp>
@@ -112,6 +114,26 @@ void check_member_refused(const ScratchFolder& folder, const TarMember& member, 
   check_tar_refused(folder, tar_bytes(members), must_name);
 }
 
+/// A tar with one file of 2 MiB, all of it a hole but for its first 512 bytes.
+std::string sparse_tar() {
+  std::string bytes(1 << 16, '\0');
+  std::size_t used = 0;
+  archive* out = archive_write_new();
+  archive_entry* entry = archive_entry_new();
+  archive_write_set_format_pax(out);
+  archive_write_open_memory(out, bytes.data(), bytes.size(), &used);
+  archive_entry_set_pathname(entry, "tiny-imagenet-200/wnids.txt");
+  archive_entry_set_filetype(entry, AE_IFREG);
+  archive_entry_set_size(entry, 1 << 21);
+  archive_entry_sparse_add_entry(entry, 0, 512);
+  archive_write_header(out, entry);
+  archive_write_data(out, std::string(512, 'n').data(), 512);
+  archive_entry_free(entry);
+  archive_write_free(out);
+  bytes.resize(used);
+  return bytes;
+}
+
 /// The small tree with one file's bytes replaced, or without it.
 void check_tree_refused(const std::string& name, const std::string& bytes, const std::string& must_name) {
   const ScratchFolder folder;
@@ -205,6 +227,7 @@ TEST_CASE("a tar that leads elsewhere is refused, and nothing is written") {
   check_member_refused(folder, {.name = root + "../../escaped", .bytes = "x"}, "leads out of its folder");
   check_member_refused(folder, {.name = "../escaped/", .type = '5'}, "leads out of its folder");
   check_member_refused(folder, {.name = in + "n01_3.JPEG", .type = '1', .link = in + "n01_2.JPEG"}, "neither a file nor");
+  check_member_refused(folder, {.name = in + "n01_3.JPEG", .bytes = image(9), .type = '1', .link = in + "n01_2.JPEG"}, "neither a file");
   check_member_refused(folder, {.name = in + "n01_3.JPEG", .type = '2', .link = "/etc/passwd"}, "neither a file nor");
   check_member_refused(folder, {.name = in + "n01_3.JPEG", .type = '3'}, "neither a file nor");
   check_member_refused(folder, {.name = in + "n01_3.JPEG", .type = '6'}, "neither a file nor");
@@ -224,6 +247,8 @@ TEST_CASE("sizes that no file of the set has are refused before they are stored"
   check_member_refused(folder, {.name = "tiny-imagenet-200/words.txt", .size = "00020000001"}, "has 4194305 bytes");
   check_member_refused(folder, {.name = name, .size = std::string("\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12)}, "size overflow");
   check_member_refused(folder, {.name = name, .size = std::string(12, '\xff')}, "hostile.tar");
+  CHECK(oracle::largest_allocation < kFixedBuffers);
+  check_tar_refused(folder, sparse_tar(), "the member 'tiny-imagenet-200/wnids.txt' is a sparse file");
   CHECK(oracle::largest_allocation < kFixedBuffers);
   check_tar_refused(folder, tar_bytes({{.name = name, .size = "00017777777"}}), "Truncated tar archive");
   CHECK(oracle::largest_allocation < kMostFile + kFixedBuffers);
