@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <exception>
 #include <numeric>
 #include <utility>
 
 #include <weft/core/error.hpp>
+#include <weft/core/parallel.hpp>
 #include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
 
@@ -19,6 +21,24 @@ void check_consistent(const ImageSet& set, const char* op) {
     throw ShapeError({.op = op,
                       .what = cat("a set of ", set.size, " images of ", set.lattice.shape().str(), " has ", set.pixels.size(),
                                   " pixel bytes and ", set.labels.size(), " labels")});
+}
+
+ImageSet draw_images(Lattice lattice, int classes, std::vector<std::int32_t> labels,
+                     const std::function<void(std::int64_t i, std::uint8_t* pixels)>& draw) {
+  const auto size = static_cast<std::int64_t>(labels.size());
+  ImageSet set{.lattice = lattice, .classes = classes, .size = size, .pixels = {}, .labels = std::move(labels)};
+  set.pixels.resize(static_cast<std::size_t>(size * lattice.size()));
+  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(size));  // none may leave a thread
+  parallel_for(size, [&](std::int64_t i) {
+    try {
+      draw(i, set.pixels.data() + i * lattice.size());
+    } catch (...) {
+      failures[static_cast<std::size_t>(i)] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  return set;
 }
 
 namespace {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct ImageSet {
 
 /// A training and a test set of equal lattice and classes, and at times images of the training set held out for validation.
 struct ImageData {
-  std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", or the folder's name for any other set
+  std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", "Tiny ImageNet", or the folder's name for any other set
   std::string source;  ///< where it was found, in one line
   ImageSet train, test;
   ImageSet validation{};  ///< of size 0: none held out
@@ -34,6 +35,11 @@ ImageSet hold_out(ImageSet& set, double share);
 
 /// The first `count` images, or all if there are fewer.
 ImageSet first_images(const ImageSet& set, std::int64_t count);
+
+/// A set of labels.size() images, of which draw(i, pixels) writes the i-th as [h][w][c], on all threads at once.
+/// Rethrows what the first image that failed threw.
+ImageSet draw_images(Lattice lattice, int classes, std::vector<std::int32_t> labels,
+                     const std::function<void(std::int64_t i, std::uint8_t* pixels)>& draw);
 
 /// What LoaderOptions normalise by, pixels being p / 255: a value for each channel.
 struct ChannelStatistics {

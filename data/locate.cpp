@@ -10,6 +10,8 @@
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 #include <weft/data/idx_images.hpp>
+#include <weft/data/image_folder.hpp>
+#include <weft/data/tiny_imagenet.hpp>
 
 namespace weft {
 
@@ -27,6 +29,7 @@ struct Wanted {
   std::function<std::vector<std::string>(const std::string& folder)> missing;  ///< the files that a folder lacks
   std::function<ImageData(const std::string& folder)> load;
   std::string not_found, hint;
+  std::string forms = "each file may be .gz or plain";  ///< of the files, for an error text
 };
 
 Wanted mnist() {
@@ -50,6 +53,24 @@ Wanted cifar(CifarKind kind) {
           .hint = cat("give --data DIR with ", files, ", the binary version from https://www.cs.toronto.edu/~kriz/cifar.html")};
 }
 
+Wanted tiny_imagenet(int side) {
+  return {.folders = {"tiny-imagenet", "tiny-imagenet-200"},
+          .cache = "tiny-imagenet",
+          .missing = [](const std::string& path) -> std::vector<std::string> {
+            if (is_image_folder(path) || !tiny_imagenet_place(path).empty()) return {};
+            return missing_tiny_imagenet_files(path);
+          },
+          .load =
+              [side](const std::string& path) {
+                return is_image_folder(path) ? load_image_folder(path, side) : load_tiny_imagenet(tiny_imagenet_place(path));
+              },
+          .not_found = "Tiny ImageNet was not found",
+          .hint =
+              "give --data DIR with tiny-imagenet-200/ as unpacked from https://cs231n.stanford.edu/tiny-imagenet-200.zip or a tar of "
+              "it, or with images of your own in train/<class>/ and test/<class>/",
+          .forms = "a plain tar of them called tiny-imagenet*.tar will do, or JPEGs of your own in train/<class>/ and test/<class>/"};
+}
+
 bool is_complete(const Wanted& wanted, const std::string& folder) { return wanted.missing(folder).empty(); }
 
 /// A folder that the user named: it holds a set or the search ends here.
@@ -66,7 +87,7 @@ ImageData load_named(const Wanted& wanted, const std::string& folder, const char
   throw FormatError({.op = named_by,
                      .path = folder,
                      .what = cat(exists ? "the folder lacks " : "there is no such folder; wanted in it: ", joined(wanted.missing(folder))),
-                     .detail = cat("looked there, ", below, " below it; each file may be .gz or plain"),
+                     .detail = cat("looked there, ", below, " below it; ", wanted.forms),
                      .hint = "name a folder with these files, or name none and let weft look elsewhere"});
 }
 
@@ -132,6 +153,12 @@ ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remar
 
 ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std::string>& remarks) {
   const Wanted wanted = cifar(kind);
+  if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
+  fail(wanted, places, {}, remarks);
+}
+
+ImageData find_tiny_imagenet(int side, const ImagePlaces& places, std::vector<std::string>& remarks) {
+  const Wanted wanted = tiny_imagenet(side);
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);
 }

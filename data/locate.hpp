@@ -13,7 +13,7 @@ namespace weft {
 struct ImagePlaces {
   std::string data;                 ///< --data: a folder with a set's files, or with the set's folder (such as mnist/) in it; "": not given
   std::string weft_data;            ///< WEFT_DATA: the same
-  std::string caches;               ///< weft's folder of caches, each set in one below it (mnist, cifar10, cifar100); "": none
+  std::string caches;               ///< weft's folder of caches, each set in one below it (mnist, cifar10, ...); "": none
   DownloadOptions mnist;            ///< no mirror: never download
   std::vector<std::string> system;  ///< folders of installed packages, of sets in MNIST's form
 };
@@ -31,5 +31,11 @@ ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remar
 /// Finds CIFAR-10 or CIFAR-100 as find_images does, but for a download and packages: `data`, `weft_data`, the cache. A set's folder
 /// is called cifar10 or cifar-10-batches-bin, cifar100 or cifar-100-binary.
 ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std::string>& remarks);
+
+/// Finds Tiny ImageNet as find_cifar does, in a folder called tiny-imagenet or tiny-imagenet-200, as tiny_imagenet_place says; `data`
+/// and `weft_data` may also name its tar. A folder with images of the user's own (is_image_folder), resized to side x side, serves in
+/// its place wherever it is looked for.
+/// Throws also as load_tiny_imagenet and load_image_folder.
+ImageData find_tiny_imagenet(int side, const ImagePlaces& places, std::vector<std::string>& remarks);
 
 }  // namespace weft

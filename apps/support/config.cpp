@@ -49,6 +49,7 @@ void for_each_option(Options& o, Visit&& visit) {
   if (!o.model.empty()) visit("model", o.model, "resnet9, resnet12, vgg9 or vgg12");
   if (!o.model.empty())
     visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
+  if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
   visit("form", o.form, "sparse, native or untied");
   visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
   visit("seed", o.seed, "of every random draw");
@@ -229,6 +230,7 @@ void check(const RunOptions& o) {
     refuse_value("evaluations", o.evaluations, "0 without --validation: nothing is chosen by looking at the test set");
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
+  if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");
   if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
   if (o.cutout < 0) refuse_value("cutout", o.cutout, "at least 0");

@@ -28,6 +28,7 @@ struct RunOptions {
   double budget = 0;            ///< minutes of training that the number of epochs is fitted to; 0: epochs as given
   std::string model;            ///< which network; empty: the app has only one
   int width = 0;                ///< channels of its first convolution; 0: as the budget allows
+  int side = 0;                 ///< pixels a side that a user's own images are resized to; 0: the app reads none
   std::string form = "sparse";  ///< sparse, native or untied
   double density = 1;           ///< share of 16x16 blocks kept where an app prunes
   std::uint64_t seed = 42;

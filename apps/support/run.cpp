@@ -122,6 +122,11 @@ ImageData Run::images(CifarKind kind) const {
   return found(find_cifar(kind, image_places(options_.data), remarks), remarks);
 }
 
+ImageData Run::images(TinyImageNet) const {
+  std::vector<std::string> remarks;
+  return found(find_tiny_imagenet(options_.side, image_places(options_.data), remarks), remarks);
+}
+
 ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) const {
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size, " training and ", data.test.size, " test images of ",

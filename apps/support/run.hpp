@@ -12,6 +12,7 @@
 #include <weft/core/device.hpp>
 #include <weft/data/cifar.hpp>
 #include <weft/data/dataset.hpp>
+#include <weft/data/tiny_imagenet.hpp>
 #include <weft/layers/scope.hpp>
 #include <weft/layers/summary.hpp>
 
@@ -33,6 +34,8 @@ class Run {
   ImageData images() const;
   /// CIFAR-10 or CIFAR-100, as find_cifar.
   ImageData images(CifarKind kind) const;
+  /// Tiny ImageNet, or a user's own images resized to --side, as find_tiny_imagenet; prints from where. Throws FormatError.
+  ImageData images(TinyImageNet) const;
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
 

@@ -66,6 +66,13 @@ TEST_CASE("a switch is set by its flag, unset by --no-, and true or false in a f
   says(message([&] { apply_json("{\"flip\": 1}", "x.json", options); }), "it must be true or false");
 }
 
+TEST_CASE("only an app that resizes images has --side") {
+  says(message([] { read({"--side", "32"}); }), "unknown flag --side");
+  CHECK(read({"--side", "32"}, {.side = 64}).side == 32);
+  says(message([] { read({"--side", "-1"}, {.side = 64}); }), "side is -1, it must be in [8, 1024]");
+  says(message([] { read({"--side", "1025"}, {.side = 64}); }), "side is 1025");
+}
+
 TEST_CASE("an app with one network has neither --model nor --width") {
   says(message([] { read({"--width", "8"}); }), "unknown flag --width");
   CHECK(read({"--width", "8"}, {.model = "resnet9", .width = 16}).width == 8);

@@ -160,11 +160,14 @@ TEST_CASE("sparse equals native at real widths for 3 steps, at reduced width for
   double first = 0, last = 0;
   CHECK(worst_difference(options("resnet9", 24), {32, 32, 3}, 8, 3, first, last) <= 1e-10);
   CHECK(worst_difference(options("resnet12", 24), {32, 32, 3}, 8, 3, first, last) <= 1e-10);
+  CHECK(worst_difference(options("resnet12", 16), {64, 64, 3}, 8, 3, first, last) <= 1e-10);
   for (const std::string model : {"resnet9", "vgg9"}) {
     INFO(model);
     CHECK(worst_difference(options(model, 4), {16, 16, 3}, 16, 200, first, last) <= 1e-10);
     CHECK(last < 0.9 * first);
   }
+  CHECK(worst_difference(options("resnet12", 4), {64, 64, 3}, 16, 200, first, last) <= 1e-10);  // a stem with stride
+  CHECK(last < 0.9 * first);
 }
 
 TEST_CASE("pruned and untied networks train") {

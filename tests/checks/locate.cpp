@@ -10,8 +10,10 @@
 #include <weft/data/locate.hpp>
 #include <weft/data/program.hpp>
 #include <weft/tests/oracle/format_error.hpp>
+#include <weft/tests/oracle/jpeg_bytes.hpp>
 #include <weft/tests/oracle/loopback_server.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
+#include <weft/tests/oracle/tar_bytes.hpp>
 
 using namespace weft;
 using oracle::format_error;
@@ -274,6 +276,55 @@ TEST_CASE("CIFAR that is not found is one error with the places and the files") 
   check_named(failure(CifarKind::hundred, {.data = folder / "caches"}), {"record 0 at byte 0 has 7 of 3074 bytes"});
   check_named(failure(CifarKind::hundred, {.caches = folder / "caches"}),
               {"CIFAR-100 was not found", "the cache is damaged: format error in cifar '" + folder / "caches/cifar100/train.bin"});
+}
+
+TEST_CASE("Tiny ImageNet is found as a folder or a tar, and images of one's own in its place") {
+  const ScratchFolder folder;
+  const std::string jpeg = oracle::plain_jpeg(64, 64, 1, 2, 3);
+  const auto write_tiny = [&](const std::string& inside, int classes) {
+    std::string wnids, annotations;
+    for (int i = 0; i < classes; ++i) {
+      const std::string wnid = "n0" + std::to_string(i);
+      wnids += wnid + "\n";
+      folder.write(inside + "/train/" + wnid + "/images/" + wnid + "_0.JPEG", jpeg);
+    }
+    folder.write(inside + "/val/images/val_0.JPEG", jpeg);
+    folder.write(inside + "/val/val_annotations.txt", "val_0.JPEG\tn00\n");
+    folder.write(inside + "/wnids.txt", wnids);
+  };
+  write_tiny("flag/tiny-imagenet/tiny-imagenet-200", 1);
+  write_tiny("variable/tiny-imagenet-200", 2);
+  write_tiny("caches/tiny-imagenet", 3);
+  folder.write("own/train/a/a.jpg", jpeg);
+  folder.write("own/test/a/a.jpg", jpeg);
+  folder.write("tars/tiny-imagenet.tar", oracle::tar_bytes({{.name = "wnids.txt"}}));
+
+  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
+  Remarks remarks;
+  const auto found = [&] { return find_tiny_imagenet(16, places, remarks); };
+  const auto failure = [&] { return format_error([&] { found(); }); };
+  CHECK(found().source == folder / "flag/tiny-imagenet/tiny-imagenet-200");
+  places.data = folder / "own";
+  CHECK(found().name == "own");
+  CHECK(found().train.lattice == Lattice{16, 16, 3});
+  for (const char* place : {"tars", "tars/tiny-imagenet.tar"}) {
+    places.data = folder / place;
+    CHECK(failure().find("'" + (folder / "tars/tiny-imagenet.tar") + "': wnids.txt names no class") != std::string::npos);
+  }
+  places.data = folder / "caches";  // it has tiny-imagenet/
+  CHECK(found().train.classes == 3);
+  places.data.clear();
+  CHECK(found().train.classes == 2);
+  places.weft_data.clear();
+  CHECK(found().train.classes == 3);
+  CHECK(remarks.empty());
+
+  std::filesystem::remove(folder / "caches/tiny-imagenet/wnids.txt");
+  CHECK(failure().find("Tiny ImageNet was not found") != std::string::npos);
+  CHECK(failure().find("tried: " + (folder / "caches/tiny-imagenet")) != std::string::npos);
+  places.data = folder / "caches/tiny-imagenet";
+  CHECK(failure().find("the folder lacks wnids.txt\n") != std::string::npos);
+  CHECK(failure().find("or JPEGs of your own in train/<class>/ and test/<class>/") != std::string::npos);
 }
 
 TEST_CASE("the environment says where to look") {

@@ -1,4 +1,4 @@
-// The app mnist as a user meets it: a process of its own, its files, its exit codes.
+// The apps, above all mnist, as a user meets them: processes of their own, their files, their exit codes.
 #include <doctest/doctest.h>
 
 #include <spawn.h>
@@ -19,6 +19,7 @@
 #include <weft/core/files/safetensors.hpp>
 #include <weft/data/program.hpp>
 #include <weft/tests/checks/square_images.hpp>
+#include <weft/tests/oracle/jpeg_bytes.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
 
 using namespace weft;
@@ -335,4 +336,28 @@ TEST_CASE("a run killed at twenty random moments and resumed with other threads 
   CHECK(metrics_of(whole.path()).size() == 6);
   CHECK(metrics_of(parts.path()) == metrics_of(whole.path()));
   CHECK(same_arrays(parts.path(), whole.path()));
+}
+
+TEST_CASE("images of one's own train a network, and a damaged one is exit 2") {
+  const ScratchFolder folder;
+  for (const char* set : {"train", "test"})
+    for (int i = 0; i < 8; ++i)
+      for (const bool bright : {false, true}) {
+        const auto level = static_cast<unsigned char>(bright ? 200 + i : 50 - i);
+        folder.write(std::string("own/") + set + (bright ? "/day/" : "/night/") + std::to_string(i) + ".jpg",
+                     oracle::plain_jpeg(30 + i, 40, level, level, level));
+      }
+  const auto train = [&] {
+    return run_program({std::string(WEFT_BIN) + "/tiny_imagenet", "--out", folder / "out", "--data", folder / "own", "--side", "16",
+                        "--width", "4", "--batch", "8", "--epochs", "2", "--shift", "1", "--model", "resnet9"});
+  };
+  const ProgramResult run = train();
+  INFO(run.output);
+  CHECK(run.status == 0);
+  CHECK(has(run.output, "data: own from " + (folder / "own") + ", 16 training and 16 test images of 16x16x3, 2 classes"));
+  CHECK(nlohmann::json::parse(file_bytes(folder / "out/config.json")).at("side") == 16);
+  folder.write("own/train/day/3.jpg", oracle::plain_jpeg(20, 20, 1, 2, 3).substr(0, 400));
+  const ProgramResult refused = train();
+  CHECK(refused.status == 2);
+  CHECK(has(refused.output, "format error in jpeg '" + (folder / "own/train/day/3.jpg") + "': "));
 }

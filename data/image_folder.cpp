@@ -1,0 +1,116 @@
+#include <weft/data/image_folder.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <stb/stb_image_resize.h>
+
+#include <weft/core/error.hpp>
+#include <weft/core/text.hpp>
+#include <weft/data/file_tree.hpp>
+#include <weft/data/jpeg.hpp>
+
+namespace weft {
+
+namespace {
+
+constexpr std::int64_t kMostFileBytes = std::int64_t{1} << 26;
+constexpr int kLeastSide = 8, kMostSide = 1024;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what, const std::string& hint) {
+  throw FormatError({.op = "image folder", .path = path, .what = what, .hint = hint});
+}
+
+std::string below(const std::string& folder, const std::string& name) { return (std::filesystem::path(folder) / name).string(); }
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+/// The folders in a folder: the classes.
+std::vector<std::string> classes_in(const std::string& folder) {
+  std::vector<std::string> names = names_in(folder);
+  std::erase_if(names, [&](const std::string& name) { return !is_folder(below(folder, name)); });
+  if (names.empty()) refuse(folder, "the folder holds no folder of a class", "put the images of each class into a folder of its name");
+  return names;
+}
+
+/// The images of one class.
+std::vector<std::string> images_in(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const std::string& name : names_in(folder)) {
+    if (!is_jpeg_name(name)) refuse(below(folder, name), "not a .jpg or .jpeg file", "convert it to JPEG, or move it away");
+    paths.push_back(below(folder, name));
+  }
+  if (paths.empty()) refuse(folder, "the class has no images", "add some, or remove the folder");
+  return paths;
+}
+
+/// The central square of a picture [height][width][3], resized to [side][side][3].
+void resize_square(const Bytes& picture, int height, int width, int side, std::uint8_t* to) {
+  const int square = std::min(height, width), row = 3 * width;
+  const std::uint8_t* from = picture.data() + std::int64_t{1} * ((height - square) / 2) * row + std::int64_t{3} * ((width - square) / 2);
+  constexpr int kNoAlpha = STBIR_ALPHA_CHANNEL_NONE;
+  if (stbir_resize_uint8_generic(from, square, square, row, to, side, side, 3 * side, 3, kNoAlpha, 0, STBIR_EDGE_CLAMP,
+                                 STBIR_FILTER_TRIANGLE, STBIR_COLORSPACE_LINEAR, nullptr) == 0)
+    throw OutOfMemory({.op = "image folder", .what = cat("no memory to resize an image of ", width, "x", height, " pixels")});
+}
+
+void draw(const std::string& path, int side, std::uint8_t* pixels) {
+  const Bytes bytes = read_file(path, kMostFileBytes);
+  Jpeg jpeg(bytes, path);
+  Bytes picture(std::size_t{3} * static_cast<std::size_t>(jpeg.height()) * static_cast<std::size_t>(jpeg.width()));
+  jpeg.decode(picture.data());
+  resize_square(picture, jpeg.height(), jpeg.width(), side, pixels);
+}
+
+/// The set below `folder`, labelled by `classes`.
+ImageSet load_set(const std::string& folder, const std::vector<std::string>& classes, int side) {
+  std::vector<std::string> paths;
+  std::vector<std::int32_t> labels;
+  for (const std::string& name : classes_in(folder)) {
+    const auto found = std::lower_bound(classes.begin(), classes.end(), name);
+    if (found == classes.end() || *found != name)
+      refuse(below(folder, name), cat("there is no class '", name, "' in train/"), "train on its images too, or remove the folder");
+    const std::vector<std::string> images = images_in(below(folder, name));
+    paths.insert(paths.end(), images.begin(), images.end());
+    labels.resize(paths.size(), static_cast<std::int32_t>(found - classes.begin()));
+  }
+  return draw_images({side, side, 3}, static_cast<int>(classes.size()), std::move(labels),
+                     [&](std::int64_t i, std::uint8_t* pixels) { draw(paths[static_cast<std::size_t>(i)], side, pixels); });
+}
+
+}  // namespace
+
+bool is_image_folder(const std::string& folder) {
+  const std::string train = below(folder, "train");
+  std::error_code ignored;
+  if (!is_folder(train) || std::filesystem::exists(below(folder, "wnids.txt"), ignored)) return false;
+  const std::vector<std::string> names = names_in(train);
+  return std::none_of(names.begin(), names.end(), [&](const std::string& name) { return is_folder(below(below(train, name), "images")); });
+}
+
+ImageData load_image_folder(const std::string& folder, int side) {
+  if (side < kLeastSide || side > kMostSide)
+    throw ConfigError({.op = "image folder",
+                       .path = "side",
+                       .what = cat("side is ", side, ", it must be in [", kLeastSide, ", ", kMostSide, "]"),
+                       .hint = "64 is usual"});
+  const std::string train = below(folder, "train"), test = below(folder, "test"), val = below(folder, "val");
+  if (!is_folder(test) && !is_folder(val))
+    refuse(folder, "there is neither test/ nor val/ beside train/", "move some images of each class from train/<class>/ to test/<class>/");
+  const std::vector<std::string> classes = classes_in(train);
+  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  return {.name = (path.has_filename() ? path : path.parent_path()).filename().string(),
+          .source = folder,
+          .train = load_set(train, classes, side),
+          .test = load_set(is_folder(test) ? test : val, classes, side)};
+}
+
+}  // namespace weft

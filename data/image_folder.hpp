@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include <weft/data/dataset.hpp>
+
+namespace weft {
+
+/// Whether a folder is laid out for load_image_folder: it has train/, and neither wnids.txt nor train/<class>/images/, which are Tiny
+/// ImageNet's.
+bool is_image_folder(const std::string& folder);
+
+/// Reads train/<class>/*.jpg and test/<class>/*.jpg (val/ where there is no test/) of a user's own images: a folder for each class,
+/// classes in the order of their names' bytes, and so the images of a class. .jpeg and .JPEG are JPEGs too; hidden files are passed
+/// over. Of each image the central square is resized to side x side by a triangle filter that is widened where it shrinks, on the
+/// stored values: PIL's bilinear filter but for rounding and the border, where the outermost pixels are repeated.
+/// Cost: memory of the resized images, and of one image, at most 2^26 pixels and 64 MiB, as it is stored for each thread.
+/// Throws ConfigError unless side is in [8, 1024]; FormatError, naming the folder or file, if there is neither test/ nor val/, no class, a
+/// class without images, a class of the test set that is not in the training set, a file that is no JPEG, or as Jpeg.
+ImageData load_image_folder(const std::string& folder, int side);
+
+}  // namespace weft
