@@ -7,7 +7,7 @@ using namespace weft;
 
 int main(int argc, char** argv) {
   return guarded([&] {
-    Run run(argc, argv, image_recipe({.epochs = 36, .lr = 0.2, .shift = 4, .cutout = 8, .model = "resnet9"}));
+    Run run(argc, argv, image_recipe({.epochs = 36, .lr = 0.2, .shift = 4, .model = "resnet9"}));
     const ImageData images = run.images(CifarKind::ten);
     ParamStore params(run.device(), run.seed());
     const Sequential net = image_net(Scope{params, run.form()}, images.train, run.options());

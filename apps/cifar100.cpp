@@ -7,7 +7,7 @@ using namespace weft;
 
 int main(int argc, char** argv) {
   return guarded([&] {
-    Run run(argc, argv, image_recipe({.epochs = 36, .batch = 64, .lr = 0.1, .shift = 4, .cutout = 8, .model = "resnet12"}));
+    Run run(argc, argv, image_recipe({.epochs = 36, .batch = 64, .lr = 0.1, .shift = 4, .model = "resnet12"}));
     const ImageData images = run.images(CifarKind::hundred);
     ParamStore params(run.device(), run.seed());
     const Sequential net = image_net(Scope{params, run.form()}, images.train, run.options());

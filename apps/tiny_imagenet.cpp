@@ -7,7 +7,7 @@ using namespace weft;
 
 int main(int argc, char** argv) {
   return guarded([&] {
-    Run run(argc, argv, image_recipe({.epochs = 28, .lr = 0.15, .shift = 6, .cutout = 16, .model = "resnet12", .width = 16, .side = 64}));
+    Run run(argc, argv, image_recipe({.epochs = 28, .lr = 0.15, .shift = 6, .model = "resnet12", .width = 16, .side = 64}));
     const ImageData images = run.images(TinyImageNet{});
     ParamStore params(run.device(), run.seed());
     const Sequential net = image_net(Scope{params, run.form()}, images.train, run.options());

@@ -90,14 +90,15 @@ inline Sequential image_net(const Scope& s, const ImageSet& images, const RunOpt
   return net.head(images.classes);
 }
 
-/// What the image benchmarks share, for an app's own epochs, batch, lr, shift, cutout, model and width: SGD along a triangle, decay,
-/// label smoothing, shifts that reflect, flips.
+/// What the image benchmarks share, for an app's own epochs, batch, lr, shift, model and width: SGD along a triangle, decay, label
+/// smoothing, shifts that reflect, squares cut out, flips.
 inline RunOptions image_recipe(RunOptions o) {
   o.optimizer = "sgd";
   o.schedule = "triangle";
   o.weight_decay = 5e-4;
   o.label_smoothing = 0.1;
   o.fill = "reflect";
+  o.cutout = 0.25;
   o.flip = true;
   o.drop_last = true;
   return o;

@@ -42,7 +42,7 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("shift", o.shift, "random shift of training images, in pixels");
   visit("fill", o.fill, "what a shift brings in: zero or reflect");
   visit("flip", o.flip, "mirror training images at random, and average the last test over both");
-  visit("cutout", o.cutout, "side of a square at a random place that training images lose, in pixels");
+  visit("cutout", o.cutout, "side of a square at a random place that each training image loses, as a share of the image's");
   visit("validation", o.validation, "share of the training images held out; the test set is then read once, after the last epoch");
   visit("evaluations", o.evaluations, "times an epoch that a fixed part of the validation images is evaluated");
   visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
@@ -233,7 +233,7 @@ void check(const RunOptions& o) {
   if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");
   if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
-  if (o.cutout < 0) refuse_value("cutout", o.cutout, "at least 0");
+  if (!(o.cutout >= 0 && o.cutout <= 1)) refuse_value("cutout", o.cutout, "in [0, 1]");
   if (o.shift < 0) refuse_value("shift", o.shift, "at least 0");
   if (!(o.density > 0 && o.density <= 1)) refuse_value("density", o.density, "in (0, 1]");
   if (o.threads < 0 || o.threads > 1024) refuse_value("threads", o.threads, "in [0, 1024]");

@@ -22,7 +22,7 @@ struct RunOptions {
   int shift = 0;                ///< random shift of training images, in pixels
   std::string fill = "zero";    ///< what a shift brings in: zero or reflect
   bool flip = false;            ///< mirror training images at random, and average the last test over both
-  int cutout = 0;               ///< side of a square of each training image that is cut out, in pixels
+  double cutout = 0;            ///< side of a square that each training image loses, as a share of the image's
   double validation = 0;        ///< share of the training images held out; the test set is then read once, after the last epoch
   int evaluations = 0;          ///< times an epoch that a fixed part of the validation images is evaluated
   double budget = 0;            ///< minutes of training that the number of epochs is fitted to; 0: epochs as given

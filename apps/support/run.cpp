@@ -149,13 +149,11 @@ void Run::show(const Summary& summary) {
 
 int Run::fit_model(const Model& model, const ImageData& data) {
   const Lattice lattice = data.train.lattice;
-  const int side = std::min(lattice.h, lattice.w);
-  for (const auto& [name, value] : {std::pair{"shift", options_.shift}, std::pair{"cutout", options_.cutout}})
-    if (value >= side)
-      throw ConfigError({.op = "options",
-                         .path = name,
-                         .what = cat(name, " is ", value, ", it must be less than ", side, ", the side of the images"),
-                         .hint = "1 to 4 pixels of shift are usual, a quarter of the side for cutout"});
+  if (const int side = std::min(lattice.h, lattice.w); options_.shift >= side)
+    throw ConfigError({.op = "options",
+                       .path = "shift",
+                       .what = cat("shift is ", options_.shift, ", it must be less than ", side, ", the side of the images"),
+                       .hint = "1 or 2 pixels are usual"});
   if (options_.dry_run) {
     say(to_json(options_));
     return kOk;

@@ -157,7 +157,7 @@ LoaderOptions loader_options(const RunOptions& options, const ImageSet& train) {
   loader.shift = options.shift;
   loader.fill = options.fill == "reflect" ? Fill::reflect : Fill::zero;
   loader.flip = options.flip ? Flip::yes : Flip::no;
-  loader.cutout = options.cutout;
+  loader.cutout = static_cast<int>(std::lround(options.cutout * std::min(train.lattice.h, train.lattice.w)));
   loader.last = options.drop_last ? LastBatch::drop : LastBatch::keep;
   loader.mean = std::move(statistics.mean);
   loader.std = std::move(statistics.std);

@@ -288,7 +288,7 @@ TEST_CASE("a file without a position names what is missing") {
                                                                                     {"train_size", "-9"},
                                                                                     {"train_samples", "98"},
                                                                                     {"metrics_lines", "5"},
-                                                                                    {"metrics_lines", "10"},
+                                                                                    {"metrics_lines", "1000"},
                                                                                     {"train_correct", "100"},
                                                                                     {"train_seconds", "-1"},
                                                                                     {"test_accuracy", "1.5"}}) {

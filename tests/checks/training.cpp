@@ -117,7 +117,7 @@ TEST_CASE("every option of the trainer changes what is trained") {
       {"weight_decay", [](RunOptions& o) { o.weight_decay = 0.5; }},
       {"clip", [](RunOptions& o) { o.clip = 1e-3; }},
       {"shift", [](RunOptions& o) { o.shift = 0; }},
-      {"cutout", [](RunOptions& o) { o.cutout = 3; }},
+      {"cutout", [](RunOptions& o) { o.cutout = 0.25; }},
       {"fill", [](RunOptions& o) { o.fill = "reflect"; }},
       {"flip", [](RunOptions& o) { o.flip = true; }},
       {"seed", [](RunOptions& o) { o.seed = 43; }},
