@@ -14,10 +14,12 @@ namespace {
 
 /// Initial values in the field's shape.
 Tensor drawn(const Shape& shape, Dtype dtype, const Random& draws, const Initialiser& init, Fans fans) {
+  const std::vector<double> values = init(draws, shape, fans);
+  WEFT_CHECK(static_cast<std::int64_t>(values.size()) == shape.size());
   Tensor field = Tensor::plain(dtype, shape);
   by_float(dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (std::int64_t i = 0; i < shape.size(); ++i) field.data<T>()[i] = static_cast<T>(init(draws, static_cast<std::uint64_t>(i), fans));
+    std::transform(values.begin(), values.end(), field.data<T>(), [](double value) { return static_cast<T>(value); });
   });
   return field;
 }
@@ -53,7 +55,9 @@ PatternWeight::PatternWeight(const Scope& s, std::string kind, Spec spec)
                        .what = cat("the native form has no ", pattern_->name()),
                        .hint = "the native form is dense: use density 1, or --form sparse"});
   const Dtype dtype = s.store().dtype();
-  const Tensor field = drawn(spec.field.shape, dtype, s.random("weight"), spec.init, spec.fans);
+  // What a pattern stores block by block is no matrix, and the initialiser must not take it for one.
+  const Shape drawn_as = spec.keeps_pattern ? Shape{spec.field.shape.size()} : spec.field.shape;
+  const Tensor field = drawn(drawn_as, dtype, s.random("weight"), spec.init, spec.fans);
   FieldMap stored_as = form_ == Form::native ? spec.native : spec.field;
   Tensor value = stored_as.from_field(field);
   bool keeps_pattern = spec.keeps_pattern;

@@ -259,10 +259,7 @@ TEST_CASE("initialisers have the stated moments") {
   const Random draws(9, 9);
   const auto moments = [&](const Initialiser& init) {
     double sum = 0, square = 0, most = 0;
-    for (std::uint64_t i = 0; i < 20000; ++i) {
-      const double w = init(draws, i, {.in = 50, .out = 150});
-      sum += w, square += w * w, most = std::max(most, std::abs(w));
-    }
+    for (const double w : init(draws, {20000}, {.in = 50, .out = 150})) sum += w, square += w * w, most = std::max(most, std::abs(w));
     return std::vector<double>{sum / 20000, std::sqrt(square / 20000), most};
   };
   CHECK(moments(initialise::kaiming_uniform(0))[1] == doctest::Approx(std::sqrt(2.0 / 50)).epsilon(0.02));
@@ -275,6 +272,44 @@ TEST_CASE("initialisers have the stated moments") {
   CHECK(moments(initialise::truncated_normal(0.02))[1] == doctest::Approx(0.02 * 0.8796).epsilon(0.02));
   CHECK(std::abs(moments(initialise::truncated_normal(0.02))[0]) < 0.001);
   CHECK(moments(initialise::constant(0.5))[0] == doctest::Approx(0.5));
+}
+
+TEST_CASE("orthogonal weights have orthogonal rows or columns, and the same ones each time") {
+  const Random draws(9, 9);
+  for (const Shape& field : {Shape{7, 7}, {40, 12}, {12, 40}, {130, 130}, {1, 5}, {5, 1}, {1, 1}, {8, 4, 3, 3}, {64, 2, 3, 3}}) {
+    INFO(field.str());
+    const std::vector<double> w = initialise::orthogonal(1.5)(draws, field, {});
+    CHECK(w == initialise::orthogonal(1.5)(draws, field, {}));
+    const std::int64_t rows = field[0], cols = field.size() / rows, few = std::min(rows, cols), many = std::max(rows, cols);
+    const auto entry = [&](std::int64_t i, std::int64_t j) {
+      return w[static_cast<std::size_t>(rows >= cols ? j * cols + i : i * cols + j)];
+    };
+    double worst = 0;
+    for (std::int64_t a = 0; a < few; ++a)
+      for (std::int64_t b = 0; b < few; ++b) {
+        double product = 0;
+        for (std::int64_t j = 0; j < many; ++j) product += entry(a, j) * entry(b, j);
+        worst = std::max(worst, std::abs(product - (a == b ? 1.5 * 1.5 : 0)));
+      }
+    CHECK(worst < 1e-12);
+  }
+  // Uniform: the first column of Q is the first drawn one, scaled; without the signs of R it would point either way.
+  const std::vector<double> w = initialise::orthogonal(1)(draws, {6, 6}, {});
+  double norm = 0;
+  for (std::uint64_t i = 0; i < 6; ++i) norm = std::hypot(norm, draws.normal(6 * i));
+  for (std::uint64_t i = 0; i < 6; ++i) CHECK(w[6 * i] == doctest::Approx(draws.normal(6 * i) / norm));
+  double trace = 0;  // of a uniform rotation or reflection: mean 0, variance 1
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    const std::vector<double> q = initialise::orthogonal(1)(Random(seed, 1), {3, 3}, {});
+    trace += (q[0] + q[4] + q[8]) / 2000;
+  }
+  CHECK(std::abs(trace) < 0.1);
+
+  ParamStore params;
+  const Linear layer(Scope(params) / "fc", 20, 30, {.init = initialise::orthogonal(1)});
+  CHECK(layer.to_dense().size() == 600);
+  CHECK_THROWS_WITH_AS(Linear(Scope(params) / "thin", 64, 64, {.density = 0.25, .init = initialise::orthogonal(1)}),
+                       doctest::Contains("take density 1"), ShapeError);
 }
 
 TEST_CASE("batch norm's running statistics move in training and serve in evaluation") {
