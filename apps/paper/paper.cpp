@@ -63,14 +63,16 @@ Options read_options(int argc, const char* const* argv) {
   return o;
 }
 
-/// Seed by seed, so that whatever is finished can be compared; the appendix last.
+/// Seed by seed, so that whatever is finished can be compared.
 std::vector<Cell> cells_of(int seeds) {
   std::vector<Cell> cells;
   for (int seed = kFirstSeed; seed < kFirstSeed + seeds; ++seed)
     for (const char* form : {"native", "sparse", "untied"}) cells.push_back({.form = form, .density = 1, .seed = seed});
-  cells.push_back({.form = "sparse", .density = kPruned, .seed = kFirstSeed});
   return cells;
 }
+
+/// The appendix.
+std::vector<Cell> pruned_cells() { return {{.form = "sparse", .density = kPruned, .seed = kFirstSeed}}; }
 
 /// Puts an outcome where it belongs.
 void enter(Section& section, const Outcome& outcome) {
@@ -89,9 +91,9 @@ std::string trouble_of(int status) {
   return cat("the app ended with exit code ", status);
 }
 
-/// Trains what is missing of a section, the table written after each training. An app's exit code if that ends it.
-int fill(const Place& place, std::vector<Section>& sections, Section& section) {
-  for (const Cell& cell : cells_of(section.seeds)) {
+/// Trains what is missing of a section's cells, the table written after each. An app's exit code if that ends it.
+int fill(const Place& place, std::vector<Section>& sections, Section& section, const std::vector<Cell>& cells) {
+  for (const Cell& cell : cells) {
     std::optional<Outcome> outcome = read_outcome(place, section.benchmark, cell);
     if (!outcome) {
       std::printf("\n== %s, %s, %g minutes ==\n", section.benchmark.app.c_str(), cell.name().c_str(), section.minutes);
@@ -106,9 +108,26 @@ int fill(const Place& place, std::vector<Section>& sections, Section& section) {
     if (outcome) enter(section, *outcome);
     write_tables(place.out, sections);
   }
-  section.steps = step_seconds(place, section.benchmark);
-  write_tables(place.out, sections);
   return kOk;
+}
+
+/// The table, and then the appendix, of every section whose app works.
+int fill_sections(const Place& place, std::vector<Section>& sections) {
+  int worst = kOk;
+  for (Section& section : sections) {
+    const int status = fill(place, sections, section, cells_of(section.seeds));
+    if (status == kInterrupted) return status;
+    if (status == kOk) section.steps = step_seconds(place, section.benchmark);
+    write_tables(place.out, sections);
+    worst = std::max(worst, status);
+  }
+  for (Section& section : sections) {
+    if (!section.trouble.empty()) continue;
+    const int status = fill(place, sections, section, pruned_cells());
+    if (status == kInterrupted) return status;
+    worst = std::max(worst, status);
+  }
+  return worst;
 }
 
 int fill_all(const Options& options, const Place& place) {
@@ -116,18 +135,13 @@ int fill_all(const Options& options, const Place& place) {
   for (const Benchmark& b : benchmarks())
     if (options.only.empty() || std::find(options.only.begin(), options.only.end(), b.app) != options.only.end())
       sections.push_back({.benchmark = b, .minutes = place.minutes_of(b), .seeds = options.seeds > 0 ? options.seeds : b.seeds});
-  int worst = kOk;
-  for (Section& section : sections) {
-    const int status = fill(place, sections, section);
-    if (status == kInterrupted) {
-      std::printf("interrupted: call it again to go on\n");
-      return status;
-    }
-    worst = std::max(worst, status);
+  const int status = fill_sections(place, sections);
+  if (status == kInterrupted) {
+    std::printf("interrupted: call it again to go on\n");
+    return status;
   }
-  write_tables(place.out, sections);
   std::printf("\n%s\nwritten to %s/paper.md, paper.csv, paper.json\n", to_markdown(sections).c_str(), place.out.c_str());
-  return worst;
+  return status;
 }
 
 }  // namespace
