@@ -21,11 +21,15 @@ ChannelStatistics channel_statistics(const Tensor& x);
 /// y = epilogue(gamma·(x - mean)/sqrt(variance + eps) + beta), channel by channel. One lane takes an empty epilogue only.
 void normalise_channels(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, const Tensor& beta, double eps,
                         const Epilogue& e, const Tensor& y);
-/// Per channel Σ dy and Σ dy·(x - mean)/sqrt(variance + eps), one after the other: the gradients of beta and gamma.
-std::vector<double> channel_gradients(const Tensor& x, const ChannelStatistics& statistics, double eps, const Tensor& dy);
+/// True if the two gradients below take dy through this epilogue's relu or window themselves; else they need it expanded.
+bool reads_through(const Epilogue& e, const Columns& columns);
+/// Per channel Σ dz and Σ dz·(x - mean)/sqrt(variance + eps), one after the other: the gradients of beta and gamma. dz is dy, that of y,
+/// expanded through e.
+std::vector<double> channel_gradients(const Tensor& x, const ChannelStatistics& statistics, double eps, const Epilogue& e,
+                                      const Tensor& dy);
 /// dx through the statistics, from channel_gradients; zero in padding lanes.
-void normalise_channels_grad(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, double eps, const Tensor& dy,
-                             std::span<const double> sums, const Tensor& dx);
+void normalise_channels_grad(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, double eps, const Epilogue& e,
+                             const Tensor& dy, std::span<const double> sums, const Tensor& dx);
 
 /// y = gamma·(x - mean)·scale + beta with mean and scale = 1/sqrt(variance + eps) over the last row axis; both (f64, one row for
 /// each leading row) are written.

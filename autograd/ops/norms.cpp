@@ -82,16 +82,20 @@ class Normalisation : public ChainHead {
 
   void backward(const kernels::Epilogue& e, const Tensor& y, const Tensor& dy, const Tensor& expanded, GradSink& grads,
                 const Pool& pool) override {
+    const bool changes = e.window || e.map.map != kernels::Map::identity;
     Tensor dz = dy;
-    if (e.window || e.map.map != kernels::Map::identity) {
+    kernels::Epilogue through;
+    if (changes && !expanded.defined() && kernels::reads_through(e, *columns)) {
+      through = e;
+    } else if (changes) {
       dz = expanded.defined() ? expanded : Tensor::tiled(dtype, rows, columns, pool);
       kernels::expand_gradient(e, y, dy, dz);
     }
-    const std::vector<double> sums = kernels::channel_gradients(x_, statistics_, eps_, dz);
+    const std::vector<double> sums = kernels::channel_gradients(x_, statistics_, eps_, through, dz);
     add_affine(sums, grads);
     if (!grads.wants(0)) return;
     const Tensor dx = grads.buffer(0);
-    kernels::normalise_channels_grad(x_, statistics_, gamma_, eps_, dz, sums, dx);
+    kernels::normalise_channels_grad(x_, statistics_, gamma_, eps_, through, dz, sums, dx);
     grads.add(0, dx);
   }
 

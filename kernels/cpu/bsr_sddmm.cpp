@@ -99,7 +99,7 @@ class WeightGradient {
         dy_tile_(call.dy.tile_stride()),
         tiles_(call.x.columns()->tiles()),
         lanes_(call.x.columns()->lanes),
-        parts_(call) {
+        parts_(call, block_.panels()) {
     const bool few_rows = std::any_of(plan_.runs.begin(), plan_.runs.end(), [](const RunPlan::Run& r) { return r.length < kFewRows; });
     gathers_ = few_rows && !plan_.repeats;
     rows_at_once_ = few_rows || plan_.repeats ? 1 : std::max<std::int64_t>(1, kChunkTiles / std::max<std::int64_t>(1, tiles_));
@@ -107,7 +107,9 @@ class WeightGradient {
 
   void run(T* values) {
     const std::vector<GroupPlan::Group>& groups = s_.plan<GroupPlan>(GroupPlan::make).groups;
-    parallel_for(parts_.count(), [&, this](std::int64_t part) {
+    parallel_for(parts_.count() * block_.panels(), [&, this](std::int64_t item) {
+      const std::int64_t part = item / block_.panels();
+      const int panel = static_cast<int>(item % block_.panels());
       static thread_local std::vector<T> dy_t;
       static thread_local GatherRows<T> gather;
       const std::int64_t begin = parts_.begin(part), end = parts_.end(part);
@@ -116,7 +118,7 @@ class WeightGradient {
         for (std::int64_t r = std::max<std::int64_t>(group.first, begin), next = r; r < last; r = next) {
           next = std::min(last, r + rows_at_once_);
           for (std::int64_t tile = 0; tile == 0 || tile < tiles_; tile += kChunkTiles)
-            chunk({r, next - r, group.x_shift, tile, std::min(kChunkTiles, tiles_ - tile)}, part, dy_t, gather);
+            chunk({r, next - r, group.x_shift, tile, std::min(kChunkTiles, tiles_ - tile)}, part, panel, dy_t, gather);
         }
       }
     });
@@ -134,20 +136,17 @@ class WeightGradient {
     std::int64_t row, rows, shift, tile, tiles;
   };
 
-  void chunk(const Chunk& c, std::int64_t part, std::vector<T>& dy_t, GatherRows<T>& gather) {
-    const int height = s_.height_of(c.row);
-    for (int p = 0; p < block_.panels(); ++p) {
-      const int first = p * ValueLayout::kPanelRows, rows = std::clamp(height - first, 0, ValueLayout::kPanelRows);
-      const int stride = block_.panel_stride(p);
-      const std::int64_t size = c.tiles * 16 * stride;
-      dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, c.rows * size)));
-      for (std::int64_t i = 0; i < c.rows; ++i) {
-        const std::int64_t row = (c.row + i) * block_.height + first;
-        transpose(row, rows, stride, c, dy_t.data() + i * size);
-        if (parts_.bias(part) != nullptr) add_bias(row, rows, stride, c.tiles, dy_t.data() + i * size, parts_.bias(part));
-      }
-      panel_products(c, p, dy_t.data(), parts_.values(part), gather);
+  void chunk(const Chunk& c, std::int64_t part, int p, std::vector<T>& dy_t, GatherRows<T>& gather) {
+    const int first = p * ValueLayout::kPanelRows, rows = std::clamp(s_.height_of(c.row) - first, 0, ValueLayout::kPanelRows);
+    const int stride = block_.panel_stride(p);
+    const std::int64_t size = c.tiles * 16 * stride;
+    dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, c.rows * size)));
+    for (std::int64_t i = 0; i < c.rows; ++i) {
+      const std::int64_t row = (c.row + i) * block_.height + first;
+      transpose(row, rows, stride, c, dy_t.data() + i * size);
+      if (T* bias = parts_.bias(part, p)) add_bias(row, rows, stride, c.tiles, dy_t.data() + i * size, bias);
     }
+    panel_products(c, p, dy_t.data(), parts_.values(part), gather);
   }
 
   /// dY of one block row's panel as [tile][lane][m].

@@ -8,8 +8,11 @@
 #include <cstdint>
 #include <vector>
 
+#include <weft/core/error.hpp>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE <weft/kernels/cpu/channel_norm.cpp>
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -22,13 +25,11 @@ namespace weft::kernels::HWY_NAMESPACE {
 template <int kLanes>
 using WideTag = hn::CappedTag<double, kLanes>;
 
-template <class D>
-HWY_INLINE hn::Vec<D> LoadWide(D d, const float* from) {
-  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D>(), from));
-}
-template <class D>
-HWY_INLINE hn::Vec<D> LoadWide(D d, const double* from) {
-  return hn::LoadU(d, from);
+/// Loads, and widens float to double where D is of double.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> LoadWide(D d, const T* from) {
+  if constexpr (sizeof(hn::TFromD<D>) == sizeof(T)) return hn::LoadU(d, from);
+  else return hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, D>(), from));
 }
 
 int ValidLanes(const Tensor& x, std::int64_t tile) { return x.is_tiled() ? x.columns()->valid_lanes(tile) : 1; }
@@ -69,28 +70,62 @@ void AddMoments(const Tensor& x, const Lines& lines, const double* pivot, std::i
   });
 }
 
-/// sums[c] += Σ dy, sums[C + c] += Σ dy·(x - mean), lane by lane; dy is zero in padding lanes.
-template <class T, int kLanes>
-void AddGradients(const Tensor& x, const Tensor& dy, const Lines& lines, const double* mean, std::int64_t first, std::int64_t last,
+/// A line of dz: dy taken through the bits of its relu or the choices of its window.
+template <class T>
+struct SlopeLine {
+  const T* dy;
+  const std::uint16_t* passes;  ///< by row, `step` apart: the lanes that get dy, the others get 0; null: all do
+  std::int64_t step = 1;
+
+  /// Lanes [lane, …) of row c.
+  template <int kLanes, bool kMasked, class D>
+  HWY_INLINE hn::Vec<D> load(D d, std::int64_t c, int lane) const {
+    const auto all = LoadWide(d, dy + c * kLanes + lane);
+    if constexpr (kMasked) return hn::IfThenElseZero(BitsToMask(d, passes[c * step], lane), all);
+    else return all;
+  }
+};
+
+template <class T>
+SlopeLine<T> SlopeOf(const Epilogue& e, const Tensor& dy, const Lines& lines, std::int64_t line) {
+  if (e.map.map == Map::relu && !e.window)
+    return {lines.of<T>(dy, line), reinterpret_cast<const std::uint16_t*>(e.saved.bytes()) + line * lines.length};
+  if (!e.window) return {lines.of<T>(dy, line), nullptr};
+  static constexpr std::uint16_t kNone = 0;
+  const MaxWindow& w = e.window;
+  const Lattice out = w.out();
+  const std::int64_t tile = lines.tile_of(line), pixel = line % lines.lead, y = pixel / w.in.w, x = pixel % w.in.w;
+  const std::int64_t oy = y / w.kernel, ox = x / w.kernel, place = y % w.kernel * w.kernel + x % w.kernel;
+  const T* from = dy.data<T>() + tile * dy.tile_stride();
+  if (oy >= out.h || ox >= out.w) return {from, &kNone, 0};
+  const std::int64_t row = (oy * out.w + ox) * lines.length;
+  return {from + row * 16, reinterpret_cast<const std::uint16_t*>(e.choice.bytes()) + (tile * out.size() + row) * w.size() + place,
+          w.size()};
+}
+
+/// sums[c] += Σ dz, sums[C + c] += Σ dz·(x - mean), lane by lane; dy is zero in padding lanes. The sums stay in L1 and both operands
+/// stream from memory, asked for 2 KiB ahead: a third faster than stretches of lines.
+template <class T, int kLanes, bool kMasked>
+void AddGradients(const Tensor& x, const Epilogue& e, const Tensor& dy, const Lines& lines, const double* mean, std::int64_t line,
                   double* sums) {
   const WideTag<kLanes> d;
   constexpr int kWide = static_cast<int>(hn::MaxLanes(WideTag<kLanes>()));
-  const std::int64_t run = lines.length * kLanes;
-  ForStretches(lines, first, last, [&](std::int64_t line, std::int64_t count) HWY_ATTR {
-    const T* in = lines.of<T>(x, line);
-    const T* slope = lines.of<T>(dy, line);
-    for (std::int64_t at = 0; at < run; at += kWide) {
-      const auto middle = hn::Set(d, mean[at / kLanes]);
-      auto plain = hn::LoadU(d, sums + at), scaled = hn::LoadU(d, sums + run + at);
-      for (std::int64_t i = 0; i < count; ++i) {
-        const auto g = LoadWide(d, slope + i * run + at);
-        plain = hn::Add(plain, g);
-        scaled = hn::MulAdd(g, hn::Sub(LoadWide(d, in + i * run + at), middle), scaled);
-      }
-      hn::StoreU(plain, d, sums + at);
-      hn::StoreU(scaled, d, sums + run + at);
+  const T* in = lines.of<T>(x, line);
+  const SlopeLine<T> slope = SlopeOf<T>(e, dy, lines, line);
+  constexpr std::int64_t kAhead = 2048 / sizeof(T);
+  for (std::int64_t c = 0; c < lines.length; ++c) {
+    const auto middle = hn::Set(d, mean[c]);
+    for (int lane = 0; lane < kLanes; lane += kWide) {
+      hwy::Prefetch(in + c * kLanes + lane + kAhead);
+      hwy::Prefetch(slope.dy + c * kLanes + lane + kAhead);
+      const auto g = slope.template load<kLanes, kMasked>(d, c, lane);
+      const auto gap = hn::Sub(LoadWide(d, in + c * kLanes + lane), middle);
+      double* plain = sums + c * kLanes + lane;
+      double* scaled = plain + lines.length * kLanes;
+      hn::StoreU(hn::Add(hn::LoadU(d, plain), g), d, plain);
+      hn::StoreU(hn::MulAdd(g, gap, hn::LoadU(d, scaled)), d, scaled);
     }
-  });
+  }
 }
 
 /// Constants of each channel, in the type of the values.
@@ -148,14 +183,14 @@ void Normalise(const Affine<T>& a, const Tensor& x, const Lines& lines, const Ep
 }
 
 /// dx = scale·(dy - shared - (x - mean)·along), zero in padding lanes; Affine's shift is not read.
-template <class T, int kLanes>
-void NormaliseGrad(const Affine<T>& a, const std::vector<T>& shared, const std::vector<T>& along, const Tensor& x, const Tensor& dy,
-                   const Lines& lines, const Tensor& dx) {
+template <class T, int kLanes, bool kMasked>
+void NormaliseGrad(const Affine<T>& a, const std::vector<T>& shared, const std::vector<T>& along, const Tensor& x, const Epilogue& e,
+                   const Tensor& dy, const Lines& lines, const Tensor& dx) {
   const hn::CappedTag<T, kLanes> d;
   constexpr int kVector = static_cast<int>(hn::MaxLanes(hn::CappedTag<T, kLanes>()));
   parallel_for(lines.count, [&](std::int64_t line) HWY_ATTR {
     const T* in = lines.of<T>(x, line);
-    const T* slope = lines.of<T>(dy, line);
+    const SlopeLine<T> slope = SlopeOf<T>(e, dy, lines, line);
     T* out = lines.of<T>(dx, line);
     const int valid = ValidLanes(x, lines.tile_of(line));
     for (std::int64_t c = 0; c < lines.length; ++c) {
@@ -165,7 +200,8 @@ void NormaliseGrad(const Affine<T>& a, const std::vector<T>& shared, const std::
         const std::int64_t at = c * kLanes + lane;
         const auto through = hn::MulAdd(hn::Sub(hn::LoadU(d, in + at), mean), tilt, same);
         const auto mask = hn::FirstN(d, static_cast<std::size_t>(std::clamp(valid - lane, 0, kVector)));
-        hn::StoreU(hn::IfThenElseZero(mask, hn::Mul(scale, hn::Sub(hn::LoadU(d, slope + at), through))), d, out + at);
+        const auto g = slope.template load<kLanes, kMasked>(d, c, lane);
+        hn::StoreU(hn::IfThenElseZero(mask, hn::Mul(scale, hn::Sub(g, through))), d, out + at);
       }
     }
   });
@@ -180,10 +216,11 @@ std::vector<double> MomentsOf(const Tensor& x, const Lines& lines, const double*
 }
 
 template <class T>
-std::vector<double> GradientsOf(const Tensor& x, const Tensor& dy, const Lines& lines, const double* mean) {
-  return sum_line_ranges(lines, 2, [&](std::int64_t first, std::int64_t last, double* sums) {
-    if (lines.lanes == 1) AddGradients<T, 1>(x, dy, lines, mean, first, last, sums);
-    else AddGradients<T, 16>(x, dy, lines, mean, first, last, sums);
+std::vector<double> GradientsOf(const Tensor& x, const Epilogue& e, const Tensor& dy, const Lines& lines, const double* mean) {
+  return sum_lines(lines, 2, [&](std::int64_t line, double* sums) {
+    if (lines.lanes == 1) AddGradients<T, 1, false>(x, e, dy, lines, mean, line, sums);
+    else if (e.empty()) AddGradients<T, 16, false>(x, e, dy, lines, mean, line, sums);
+    else AddGradients<T, 16, true>(x, e, dy, lines, mean, line, sums);
   });
 }
 
@@ -208,7 +245,7 @@ void NormaliseOf(const Tensor& x, const ChannelStatistics& s, const Tensor& gamm
 }
 
 template <class T>
-void NormaliseGradOf(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, double eps, const Tensor& dy,
+void NormaliseGradOf(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, double eps, const Epilogue& e, const Tensor& dy,
                      std::span<const double> sums, const Tensor& dx) {
   const Lines lines(x);
   const Affine<T> a = affine_of<T>(s, gamma, Tensor(), eps);
@@ -218,17 +255,18 @@ void NormaliseGradOf(const Tensor& x, const ChannelStatistics& s, const Tensor& 
     shared.push_back(static_cast<T>(sums[c] / count));
     along.push_back(static_cast<T>(sums[s.mean.size() + c] / count / std::sqrt(s.variance[c] + eps)));
   }
-  if (lines.lanes == 1) NormaliseGrad<T, 1>(a, shared, along, x, dy, lines, dx);
-  else NormaliseGrad<T, 16>(a, shared, along, x, dy, lines, dx);
+  if (lines.lanes == 1) NormaliseGrad<T, 1, false>(a, shared, along, x, e, dy, lines, dx);
+  else if (e.empty()) NormaliseGrad<T, 16, false>(a, shared, along, x, e, dy, lines, dx);
+  else NormaliseGrad<T, 16, true>(a, shared, along, x, e, dy, lines, dx);
 }
 
 std::vector<double> MomentsF32(const Tensor& x, const Lines& lines, const double* pivot) { return MomentsOf<float>(x, lines, pivot); }
 std::vector<double> MomentsF64(const Tensor& x, const Lines& lines, const double* pivot) { return MomentsOf<double>(x, lines, pivot); }
-std::vector<double> GradientsF32(const Tensor& x, const Tensor& dy, const Lines& lines, const double* mean) {
-  return GradientsOf<float>(x, dy, lines, mean);
+std::vector<double> GradientsF32(const Tensor& x, const Epilogue& e, const Tensor& dy, const Lines& lines, const double* mean) {
+  return GradientsOf<float>(x, e, dy, lines, mean);
 }
-std::vector<double> GradientsF64(const Tensor& x, const Tensor& dy, const Lines& lines, const double* mean) {
-  return GradientsOf<double>(x, dy, lines, mean);
+std::vector<double> GradientsF64(const Tensor& x, const Epilogue& e, const Tensor& dy, const Lines& lines, const double* mean) {
+  return GradientsOf<double>(x, e, dy, lines, mean);
 }
 void NormaliseF32(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, const Tensor& beta, double eps, const Epilogue& e,
                   const Tensor& y) {
@@ -238,13 +276,13 @@ void NormaliseF64(const Tensor& x, const ChannelStatistics& s, const Tensor& gam
                   const Tensor& y) {
   NormaliseOf<double>(x, s, gamma, beta, eps, e, y);
 }
-void NormaliseGradF32(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, double eps, const Tensor& dy,
+void NormaliseGradF32(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, double eps, const Epilogue& e, const Tensor& dy,
                       std::span<const double> sums, const Tensor& dx) {
-  NormaliseGradOf<float>(x, s, gamma, eps, dy, sums, dx);
+  NormaliseGradOf<float>(x, s, gamma, eps, e, dy, sums, dx);
 }
-void NormaliseGradF64(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, double eps, const Tensor& dy,
+void NormaliseGradF64(const Tensor& x, const ChannelStatistics& s, const Tensor& gamma, double eps, const Epilogue& e, const Tensor& dy,
                       std::span<const double> sums, const Tensor& dx) {
-  NormaliseGradOf<double>(x, s, gamma, eps, dy, sums, dx);
+  NormaliseGradOf<double>(x, s, gamma, eps, e, dy, sums, dx);
 }
 
 }  // namespace weft::kernels::HWY_NAMESPACE
@@ -299,18 +337,23 @@ void normalise_channels(const Tensor& x, const ChannelStatistics& statistics, co
   else HWY_DYNAMIC_DISPATCH(NormaliseF64)(x, statistics, gamma, beta, eps, e, y);
 }
 
-std::vector<double> channel_gradients(const Tensor& x, const ChannelStatistics& statistics, double eps, const Tensor& dy) {
+bool reads_through(const Epilogue& e, const Columns& columns) { return columns.lanes == 16 && (e.window || e.map.map == Map::relu); }
+
+std::vector<double> channel_gradients(const Tensor& x, const ChannelStatistics& statistics, double eps, const Epilogue& e,
+                                      const Tensor& dy) {
+  WEFT_CHECK(e.empty() || reads_through(e, *x.columns()));
   const Lines lines(x);
-  std::vector<double> sums = x.dtype() == Dtype::f32 ? HWY_DYNAMIC_DISPATCH(GradientsF32)(x, dy, lines, statistics.mean.data())
-                                                     : HWY_DYNAMIC_DISPATCH(GradientsF64)(x, dy, lines, statistics.mean.data());
+  std::vector<double> sums = x.dtype() == Dtype::f32 ? HWY_DYNAMIC_DISPATCH(GradientsF32)(x, e, dy, lines, statistics.mean.data())
+                                                     : HWY_DYNAMIC_DISPATCH(GradientsF64)(x, e, dy, lines, statistics.mean.data());
   for (std::size_t c = 0; c < statistics.mean.size(); ++c) sums[statistics.mean.size() + c] /= std::sqrt(statistics.variance[c] + eps);
   return sums;
 }
 
-void normalise_channels_grad(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, double eps, const Tensor& dy,
-                             std::span<const double> sums, const Tensor& dx) {
-  if (x.dtype() == Dtype::f32) HWY_DYNAMIC_DISPATCH(NormaliseGradF32)(x, statistics, gamma, eps, dy, sums, dx);
-  else HWY_DYNAMIC_DISPATCH(NormaliseGradF64)(x, statistics, gamma, eps, dy, sums, dx);
+void normalise_channels_grad(const Tensor& x, const ChannelStatistics& statistics, const Tensor& gamma, double eps, const Epilogue& e,
+                             const Tensor& dy, std::span<const double> sums, const Tensor& dx) {
+  WEFT_CHECK(e.empty() || reads_through(e, *x.columns()));
+  if (x.dtype() == Dtype::f32) HWY_DYNAMIC_DISPATCH(NormaliseGradF32)(x, statistics, gamma, eps, e, dy, sums, dx);
+  else HWY_DYNAMIC_DISPATCH(NormaliseGradF64)(x, statistics, gamma, eps, e, dy, sums, dx);
 }
 
 }  // namespace weft::kernels

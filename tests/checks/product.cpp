@@ -118,6 +118,12 @@ std::vector<Case> cases() {
          return step(max_pool2d(step(relu(normalised(p, conv(n, p, f), f)), f), n.out, 2, 2, 0), f);
        },
        "batch_norm+relu+max"},
+      {"normalised, 3x3 windows",
+       [](const Net& n, const Parts& p, Force f) { return step(max_pool2d(normalised(p, conv(n, p, f), f), n.out, 3, 3, 0), f); },
+       "batch_norm+max"},
+      {"normalised, residual, relu",
+       [](const Net& n, const Parts& p, Force f) { return step(relu(step(normalised(p, conv(n, p, f), f) + p.other, f)), f); },
+       "batch_norm+residual+relu"},
       {"normalised, residual, gelu",
        [](const Net& n, const Parts& p, Force f) { return step(gelu(step(normalised(p, conv(n, p, f), f) + p.other, f)), f); },
        "batch_norm+residual+gelu"},
