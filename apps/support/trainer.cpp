@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <weft/apps/support/interrupt.hpp>
 #include <weft/apps/support/metrics.hpp>
@@ -172,24 +174,27 @@ void Trainer::State::plan(int epochs) {
   progress.set_epochs(epochs);
 }
 
-/// Trains for a few steps, measures them, and puts everything back.
+/// Trains for a few steps, measures them, and puts everything back. The median: machines stall.
 double Trainer::State::seconds_per_step() {
-  constexpr int kWarm = 2, kMost = 40;
-  constexpr double kEnough = 4;  // seconds
+  constexpr std::size_t kWarm = 2, kMost = 60;
+  constexpr double kEnough = 6;  // seconds
   save();
   const Position start = at;
   train.begin(0);
+  std::vector<double> seconds;
+  const Stopwatch whole;
   Stopwatch watch;
-  int steps = 0;
-  double seconds = 0;
-  for (Batch batch; steps < kWarm + kMost && seconds < kEnough && train.next(batch);) {
+  for (Batch batch; seconds.size() < kWarm + kMost && whole.seconds() < kEnough && train.next(batch);) {
     step(batch);
-    if (++steps == kWarm) watch = Stopwatch();
-    if (steps > kWarm) seconds = watch.seconds();
+    seconds.push_back(watch.seconds());
+    watch = Stopwatch();
   }
   load_checkpoint(checkpoint_path(options), *model.params, *optimizer);
   at = start;
-  return steps > kWarm ? seconds / (steps - kWarm) : watch.seconds() / std::max(steps, 1);
+  if (seconds.size() > kWarm) seconds.erase(seconds.begin(), seconds.begin() + kWarm);
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return middle == seconds.end() ? 1 : *middle;
 }
 
 int Trainer::fit_to_budget() {
