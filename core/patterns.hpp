@@ -19,6 +19,21 @@ PatternPtr block_diagonal(std::int64_t count, int height, int width);
 PatternPtr banded(std::int64_t n, int below, int above, int block = 1);
 /// The main and first lower block diagonal: one step of a linear recurrence.
 PatternPtr lower_bidiagonal(std::int64_t n, int block = 1);
+// ---- links of a recurrence: row t stores the steps whose states step t takes; the tie is the kind of a link ----
+
+/// Whether links reach back before the first step: then columns 0 to carried - 1 stand for the last steps of an earlier sequence, and
+/// column carried + t for step t.
+enum class Carry { no, yes };
+/// Strictly lower triangular by keys (row: t, column: column - carried). Levels of steps that need not wait for each other:
+/// lower_bidiagonal's links are dilated(steps, 1).
+/// Step t takes step t - by: ceil(steps / by) levels.
+PatternPtr dilated(std::int64_t steps, int by, Carry carry = Carry::no);
+/// Step t takes step t - 1 (kind 0) and step t - by (kind 1). Throws ShapeError for by < 2.
+PatternPtr skip(std::int64_t steps, int by, Carry carry = Carry::no);
+/// Node parents[i] takes node i: a tree (or several) from its leaves to its roots, whose parent is -1. Throws ShapeError unless every
+/// parent comes after its children.
+PatternPtr tree_from_parents(const std::vector<std::int32_t>& parents);
+
 /// Row i of the result is row source[i] of X. Identity blocks of `block` rows; one constant slot.
 PatternPtr permutation(const std::vector<std::int32_t>& source, int block = 1);
 
@@ -59,6 +74,9 @@ PatternPtr repeat_diagonal(const PatternPtr& pattern, std::int64_t n);
 /// Blocks of A ⊗ B for two patterns of scalar or dense blocks: entry (i,j) of A times the whole of B. Untied.
 /// Throws ShapeError if A has more than one row or column and B's block size does not divide B.
 PatternPtr kron(const PatternPtr& a, const PatternPtr& b);
+/// A ⊗ B for an A of scalars, tied: entries of A that share a slot share one copy of B's values, so the slots are A's times B's.
+/// A recurrence as one matrix is tied_kron(links, W_hh). Throws ShapeError as kron, and for masks or diagonal blocks.
+PatternPtr tied_kron(const PatternPtr& a, const PatternPtr& b);
 /// The symbolic product: block (i, k) is stored if some a(i, j) and b(j, k) are; masks multiply alike. Untied.
 /// Throws ShapeError unless a's columns are b's rows, in blocks of one size.
 PatternPtr compose(const PatternPtr& a, const PatternPtr& b);

@@ -196,6 +196,13 @@ bool SparsePattern::is_lower_triangular() const {
   return true;
 }
 
+bool SparsePattern::is_strictly_lower_triangular() const {
+  for (std::int64_t r = 0; r < grid_rows_; ++r)
+    for (std::int64_t e = spec_.row_ptr[static_cast<std::size_t>(r)]; e < spec_.row_ptr[static_cast<std::size_t>(r) + 1]; ++e)
+      if (col_key(spec_.col[static_cast<std::size_t>(e)]) >= row_key(r)) return false;
+  return true;
+}
+
 std::uint64_t SparsePattern::fingerprint() const {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   const auto mix = [&hash](std::uint64_t word) {

@@ -90,6 +90,8 @@ class SparsePattern {
   /// Every stored block's column key >= (upper) or <= (lower) its row key. See DESIGN "triangular": a statement about an ordering.
   bool is_upper_triangular() const;
   bool is_lower_triangular() const;
+  /// Every stored block's column key < its row key: I - S can be solved row by row.
+  bool is_strictly_lower_triangular() const;
   std::int64_t row_key(std::int64_t r) const { return spec_.row_key.empty() ? r : spec_.row_key[static_cast<std::size_t>(r)]; }
   std::int64_t col_key(std::int64_t c) const { return spec_.col_key.empty() ? c : spec_.col_key[static_cast<std::size_t>(c)]; }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <weft/core/tensor.hpp>
 #include <weft/kernels/arithmetic.hpp>
 
@@ -17,6 +19,8 @@ void extreme_rows(Binary which, const Tensor& x, const Tensor& y, const Tensor& 
 /// dx is dy[n] at row where[n] and zero elsewhere.
 void place_rows(const Tensor& where, const Tensor& dy, const Tensor& dx);
 
+/// For each place on the last row axis the sum over leading rows and columns; padding lanes must hold zeros.
+std::vector<double> channel_sums(const Tensor& x);
 /// Σ over all rows and valid columns; for a plain tensor over all elements.
 double sum_all(const Tensor& x);
 /// `value` in valid columns, zero in padding lanes.

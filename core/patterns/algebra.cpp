@@ -177,6 +177,33 @@ PatternPtr kron(const PatternPtr& a, const PatternPtr& b) {
   return make_pattern(builder.finish());
 }
 
+PatternPtr tied_kron(const PatternPtr& a, const PatternPtr& b) {
+  if (!a->block().scalar() || b->block().kind != BlockKind::dense || a->masked() || b->masked())
+    throw ShapeError({.op = "tied_kron",
+                      .what = cat("a is ", size_of(*a), ", b is ", size_of(*b)),
+                      .hint = "a must be of scalars, b of dense blocks, neither with masks"});
+  require_whole_blocks("tied_kron", *b, std::max(a->rows(), a->cols()));
+  PatternSpec spec{.rows = checked_product(a->rows(), b->rows()),
+                   .cols = checked_product(a->cols(), b->cols()),
+                   .block = b->block(),
+                   .row_ptr = {0},
+                   .slots = a->slots() * b->slots(),
+                   .name = cat(a->name(), " (x) ", b->name())};
+  for (std::int64_t i = 0; i < a->rows(); ++i)
+    for (std::int64_t rb = 0; rb < b->grid_rows(); ++rb) {
+      for (std::int64_t ea = entries(*a, i).begin; ea < entries(*a, i).end; ++ea)
+        for (std::int64_t eb = entries(*b, rb).begin; eb < entries(*b, rb).end; ++eb) {
+          spec.col.push_back(static_cast<std::int32_t>(col_of(*a, ea) * b->grid_cols() + col_of(*b, eb)));
+          spec.tie.push_back(a->slot(ea) * b->slots() + b->slot(eb));
+        }
+      spec.row_ptr.push_back(static_cast<std::int64_t>(spec.col.size()));
+      spec.row_key.push_back(a->row_key(i));
+    }
+  for (std::int64_t j = 0; j < a->cols(); ++j)
+    spec.col_key.insert(spec.col_key.end(), static_cast<std::size_t>(b->grid_cols()), a->col_key(j));
+  return make_pattern(std::move(spec));
+}
+
 PatternPtr compose(const PatternPtr& a, const PatternPtr& b) {
   if (a->cols() != b->rows() || a->block().width != b->block().height)
     throw ShapeError({.op = "compose",

@@ -80,6 +80,19 @@ void place_rows(const Tensor& where, const Tensor& dy, const Tensor& dx) {
   });
 }
 
+std::vector<double> channel_sums(const Tensor& x) {
+  const Lines lines(x);
+  std::vector<double> sums;
+  by_float(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    sums = sum_lines(lines, 1, [&](std::int64_t line, double* sum) {
+      const T* in = lines.of<T>(x, line);
+      for (std::int64_t i = 0; i < lines.length * lines.lanes; ++i) sum[i] += static_cast<double>(in[i]);
+    });
+  });
+  return sums;
+}
+
 double sum_all(const Tensor& x) {
   const Columns columns = x.is_tiled() ? *x.columns() : Columns{1, 1, 0};
   double total = 0;

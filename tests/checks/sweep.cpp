@@ -1,0 +1,405 @@
+// Recurrence as a strictly lower triangular matrix: every cell on every pattern of links against a recursive oracle in double, central
+// differences, and the solution of the linear system.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <weft/autograd/gradcheck.hpp>
+#include <weft/autograd/ops.hpp>
+#include <weft/autograd/sweep.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/parallel.hpp>
+#include <weft/core/patterns.hpp>
+#include <weft/core/random.hpp>
+#include <weft/tests/oracle/oracle.hpp>
+
+using namespace weft;
+using oracle::Values;
+using patterns::Carry;
+
+namespace {
+
+constexpr std::int64_t kSteps = 9, kChannels = 3, kUnits = 4;
+const std::vector<Cell> kCells{Cell::linear, Cell::tanh, Cell::relu, Cell::gru, Cell::lstm};
+
+/// A tree, a single node and a chain beside each other.
+PatternPtr forest() { return patterns::tree_from_parents({2, 2, 5, 4, 5, -1, -1, 8, -1}); }
+
+std::vector<PatternPtr> all_links() {
+  return {patterns::dilated(kSteps, 1),
+          patterns::dilated(kSteps, 3),
+          patterns::skip(kSteps, 4),
+          forest(),
+          patterns::dilated(kSteps, 2, Carry::yes),
+          patterns::skip(kSteps, 3, Carry::yes)};
+}
+
+Recurrence recurrence(Cell cell, const PatternPtr& links) {
+  const std::int64_t rows = kernels::gates(cell) * kUnits;
+  return {cell, links, patterns::dense(rows, kChannels, 4), patterns::dense(rows, kUnits, 4)};
+}
+
+/// Numbers for a recurrence on N columns: row-major matrices, one W_hh a kind.
+struct Numbers {
+  std::int64_t n;
+  Values ih, hh, bias, x, h0, c0;
+
+  Numbers(const Recurrence& r, std::int64_t columns)
+      : n(columns),
+        ih(oracle::random_values(r.ih()->values_size(), 1)),
+        hh(oracle::random_values(r.kinds() * r.hh()->values_size(), 2)),
+        bias(oracle::random_values(r.bias_size(), 3)),
+        x(oracle::random_values(r.steps() * r.channels() * columns, 4)),
+        h0(oracle::random_values(r.carried() * r.units() * columns, 5)),
+        c0(oracle::random_values(r.carried() * r.units() * columns, 6)) {
+    zero_padding(*r.ih(), ih, 0);
+    for (std::int64_t kind = 0; kind < r.kinds(); ++kind) zero_padding(*r.hh(), hh, kind * r.hh()->values_size());
+  }
+
+  static void zero_padding(const SparsePattern& s, Values& values, std::int64_t first) {
+    const std::vector<bool> kept = oracle::parameters_of(s);
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      if (!kept[i]) values[static_cast<std::size_t>(first) + i] = 0;
+  }
+};
+
+double sigma(double v) { return 1 / (1 + std::exp(-v)); }
+
+/// h and c of a step by the formulas, each computed when it is asked for: a recursion over the links.
+class Recursion {
+ public:
+  Recursion(const Recurrence& r, const Numbers& a) : r_(r), a_(a) {
+    ih_ = to_dense(*r.ih(), a.ih);
+    for (std::int64_t kind = 0; kind < r.kinds(); ++kind)
+      hh_.push_back(to_dense(*r.hh(), std::span(a.hh).subspan(static_cast<std::size_t>(kind * r.hh()->values_size()),
+                                                              static_cast<std::size_t>(r.hh()->values_size()))));
+  }
+
+  double h(std::int64_t step, std::int64_t unit, std::int64_t n) { return state(step, n).h[static_cast<std::size_t>(unit)]; }
+
+ private:
+  struct State {
+    Values h, c;
+  };
+
+  /// `step` counts from the first that is not carried; carried ones are negative.
+  const State& state(std::int64_t step, std::int64_t n) {
+    const auto found = known_.find({step, n});
+    if (found != known_.end()) return found->second;
+    return known_[{step, n}] = step < 0 ? carried(step + r_.carried(), n) : computed(step, n);
+  }
+
+  State carried(std::int64_t column, std::int64_t n) const {
+    State s;
+    for (std::int64_t u = 0; u < kUnits; ++u) {
+      const auto at = static_cast<std::size_t>((column * kUnits + u) * a_.n + n);
+      s.h.push_back(a_.h0[at]), s.c.push_back(a_.c0[at]);
+    }
+    return s;
+  }
+
+  State computed(std::int64_t t, std::int64_t n) {
+    struct Before {
+      State s;
+      Values part;  // W_hh h
+    };
+    std::vector<Before> before;
+    for (std::int64_t e = r_.links()->row_ptr()[static_cast<std::size_t>(t)]; e < r_.links()->row_ptr()[static_cast<std::size_t>(t) + 1];
+         ++e) {
+      Before b{state(r_.links()->col()[static_cast<std::size_t>(e)] - r_.carried(), n), {}};
+      b.part = oracle::multiply(hh_[static_cast<std::size_t>(r_.links()->slot(e))], b.s.h, r_.hh()->rows(), kUnits, 1);
+      before.push_back(b);
+    }
+    const auto input = [&](std::int64_t gate, std::int64_t u) {
+      double z = a_.bias[static_cast<std::size_t>(gate * kUnits + u)];
+      for (std::int64_t c = 0; c < kChannels; ++c)
+        z += ih_[static_cast<std::size_t>((gate * kUnits + u) * kChannels + c)] *
+             a_.x[static_cast<std::size_t>((t * kChannels + c) * a_.n + n)];
+      return z;
+    };
+    const auto hidden = [&](std::int64_t gate, std::int64_t u) {
+      double z = 0;
+      for (const Before& b : before) z += b.part[static_cast<std::size_t>(gate * kUnits + u)];
+      return z;
+    };
+    State s;
+    for (std::int64_t u = 0; u < kUnits; ++u) {
+      const auto at = static_cast<std::size_t>(u);
+      const double z = input(0, u) + hidden(0, u);
+      double h = z, c = 0;
+      if (r_.cell() == Cell::tanh) h = std::tanh(z);
+      if (r_.cell() == Cell::relu) h = std::max(z, 0.0);
+      if (r_.cell() == Cell::gru) {
+        const double reset = sigma(z), update = sigma(input(1, u) + hidden(1, u));
+        const double fresh = std::tanh(input(2, u) + reset * (a_.bias[static_cast<std::size_t>(3 * kUnits + u)] + hidden(2, u)));
+        double mean = 0;
+        for (const Before& b : before) mean += b.s.h[at] / static_cast<double>(before.size());
+        h = (1 - update) * fresh + update * mean;
+      }
+      if (r_.cell() == Cell::lstm) {
+        c = sigma(z) * std::tanh(input(2, u) + hidden(2, u));
+        for (const Before& b : before) c += sigma(input(1, u) + b.part[static_cast<std::size_t>(kUnits + u)]) * b.s.c[at];
+        h = sigma(input(3, u) + hidden(3, u)) * std::tanh(c);
+      }
+      s.h.push_back(h), s.c.push_back(c);
+    }
+    return s;
+  }
+
+  const Recurrence& r_;
+  const Numbers& a_;
+  Values ih_;
+  std::vector<Values> hh_;
+  std::map<std::pair<std::int64_t, std::int64_t>, State> known_;
+};
+
+Tensor plain(const Values& values, Dtype dtype) {
+  const Tensor t = Tensor::plain(Dtype::f64, {static_cast<std::int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), t.data<double>());
+  return cast(t, dtype);
+}
+
+Tensor tiled(const Values& values, Shape rows, const ColumnsPtr& columns, Dtype dtype) {
+  return cast(pack_rows(values, rows, columns), dtype);
+}
+
+SweepState state_of(const Recurrence& r, const Numbers& a, const ColumnsPtr& columns, Dtype dtype) {
+  if (r.carried() == 0) return {};
+  const Shape rows{r.carried() * r.units()};
+  return {tiled(a.h0, rows, columns, dtype), r.cell() == Cell::lstm ? tiled(a.c0, rows, columns, dtype) : Tensor()};
+}
+
+Values doubles(const Tensor& t) {
+  const Tensor whole = cast(t.clone(), Dtype::f64);
+  return whole.is_tiled() ? unpack_rows<double>(whole) : Values(whole.data<double>(), whole.data<double>() + whole.element_count());
+}
+
+/// Value and gradients of sum(h²).
+std::vector<Values> results(const Recurrence& r, const Numbers& a, const ColumnsPtr& columns, Dtype dtype, SweepOptions options = {}) {
+  Tape tape;
+  const Var ih = tape.leaf(plain(a.ih, dtype)), hh = tape.leaf(plain(a.hh, dtype)), bias = tape.leaf(plain(a.bias, dtype));
+  const Var x = tape.leaf(tiled(a.x, {r.steps(), r.channels()}, columns, dtype));
+  SweepState state = state_of(r, a, columns, dtype);
+  const Var h = sweep(r, ih, hh, bias, x, state, options);
+  const Values value = doubles(h.value());
+  const Gradients g = tape.backward(sum(h * h));
+  return {value, doubles(g.of(ih)), doubles(g.of(hh)), doubles(g.of(bias)), doubles(g.of(x))};
+}
+
+std::string title(Cell cell, const PatternPtr& links) { return std::string(kernels::name_of(cell)) + " on " + links->name(); }
+
+/// x of A x = b by elimination without pivoting: A is unit lower triangular.
+Values solved(Values a, Values b, std::int64_t n, std::int64_t columns) {
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t k = i + 1; k < n; ++k) {
+      const double factor = a[static_cast<std::size_t>(k * n + i)] / a[static_cast<std::size_t>(i * n + i)];
+      for (std::int64_t j = i; j < n; ++j) a[static_cast<std::size_t>(k * n + j)] -= factor * a[static_cast<std::size_t>(i * n + j)];
+      for (std::int64_t j = 0; j < columns; ++j)
+        b[static_cast<std::size_t>(k * columns + j)] -= factor * b[static_cast<std::size_t>(i * columns + j)];
+    }
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < columns; ++j) b[static_cast<std::size_t>(i * columns + j)] /= a[static_cast<std::size_t>(i * n + i)];
+  return b;
+}
+
+}  // namespace
+
+TEST_CASE("links and the recurrent matrix are strictly lower triangular") {
+  for (const PatternPtr& links : all_links()) {
+    INFO(links->name());
+    CHECK(links->is_strictly_lower_triangular());
+    for (const Cell cell : kCells) CHECK(recurrence(cell, links).matrix()->is_strictly_lower_triangular());
+  }
+  CHECK(!patterns::lower_bidiagonal(5)->is_strictly_lower_triangular());
+  CHECK(patterns::lower_bidiagonal(5)->is_lower_triangular());
+}
+
+TEST_CASE("steps wait for each other as long as the links say") {
+  const auto levels = [](const PatternPtr& links) { return recurrence(Cell::tanh, links).levels(); };
+  for (const int by : {1, 2, 3, 4, 8, 9, 20}) CHECK(levels(patterns::dilated(kSteps, by)) == (kSteps + by - 1) / by);
+  CHECK(levels(patterns::skip(kSteps, 3)) == kSteps);
+  CHECK(levels(forest()) == 3);
+  CHECK(levels(patterns::dilated(kSteps, 2, Carry::yes)) == 5);
+}
+
+TEST_CASE("every cell on every pattern is the recursion, in double and float, with 16 lanes and with one") {
+  for (const Cell cell : kCells)
+    for (const PatternPtr& links : all_links())
+      for (const auto& [n, lanes] :
+           std::vector<std::pair<std::int64_t, Lanes>>{{3, Lanes::one}, {20, Lanes::sixteen}, {50, Lanes::sixteen}})
+        for (const Dtype dtype : {Dtype::f64, Dtype::f32}) {
+          const Recurrence r = recurrence(cell, links);
+          const Numbers a(r, n);
+          INFO(title(cell, links), ", N = ", n);
+          const Values h = results(r, a, sample_columns(n, lanes), dtype)[0];
+          Recursion recursion(r, a);
+          double worst = 0;
+          for (std::int64_t t = 0; t < kSteps; ++t)
+            for (std::int64_t u = 0; u < kUnits; ++u)
+              for (std::int64_t column = 0; column < n; ++column) {
+                const double expected = recursion.h(t, u, column);
+                const double error = std::abs(h[static_cast<std::size_t>((t * kUnits + u) * n + column)] - expected);
+                worst = std::max(worst, error / std::max(1.0, std::abs(expected)));
+              }
+          CHECK(worst < (dtype == Dtype::f64 ? 1e-12 : 2e-4));
+        }
+}
+
+TEST_CASE("the linear cell solves (I - L) h = U x + b") {
+  for (const PatternPtr& links : {patterns::dilated(kSteps, 1), patterns::skip(kSteps, 4), forest()}) {
+    const Recurrence r = recurrence(Cell::linear, links);
+    const Numbers a(r, 5);
+    const std::int64_t rows = kSteps * kUnits;
+    Values system = to_dense(*r.matrix(), a.hh);
+    for (double& v : system) v = -v;
+    for (std::int64_t i = 0; i < rows; ++i) system[static_cast<std::size_t>(i * rows + i)] += 1;
+    Values right = oracle::spmm(*patterns::repeat_diagonal(r.ih(), kSteps), a.ih, a.x, a.n);
+    for (std::size_t i = 0; i < right.size(); ++i) right[i] += a.bias[i / static_cast<std::size_t>(a.n) % static_cast<std::size_t>(kUnits)];
+    INFO(links->name());
+    CHECK(oracle::max_difference(results(r, a, sample_columns(a.n), Dtype::f64)[0], solved(system, right, rows, a.n)) < 1e-10);
+  }
+}
+
+TEST_CASE("gradients of every cell on every pattern by central differences") {
+  for (const Cell cell : kCells)
+    for (const PatternPtr& links : all_links()) {
+      const Recurrence r = recurrence(cell, links);
+      const Numbers a(r, 3);
+      for (const Lanes lanes : {Lanes::one, Lanes::sixteen}) {
+        const ColumnsPtr columns = sample_columns(a.n, lanes);
+        const auto f = [&](Tape&, const std::vector<Var>& v) {
+          SweepState state = state_of(r, a, columns, Dtype::f64);
+          return sweep(r, v[0], v[1], v[2], v[3], state);
+        };
+        const GradcheckResult result = gradcheck(f,
+                                                 {plain(a.ih, Dtype::f64), plain(a.hh, Dtype::f64), plain(a.bias, Dtype::f64),
+                                                  tiled(a.x, {r.steps(), r.channels()}, columns, Dtype::f64)},
+                                                 {.rtol = 1e-5, .most = 100});
+        INFO(title(cell, links), "\n", result.report);
+        CHECK(result.passed);
+      }
+    }
+}
+
+TEST_CASE("bits depend neither on the chunk of the input part nor on the threads") {
+  const int before = threads();
+  for (const Cell cell : kCells)
+    for (const PatternPtr& links : {patterns::dilated(kSteps, 1), patterns::skip(kSteps, 3, Carry::yes)}) {
+      const Recurrence r = recurrence(cell, links);
+      const Numbers a(r, 40);
+      const ColumnsPtr columns = sample_columns(a.n);
+      const std::vector<Values> whole = results(r, a, columns, Dtype::f32, {.chunk = kSteps});
+      INFO(title(cell, links));
+      for (const int chunk : {1, 4, 100}) CHECK(results(r, a, columns, Dtype::f32, {.chunk = chunk}) == whole);
+      for (const int team : {1, 2, 7}) {
+        set_threads(team);
+        CHECK(results(r, a, columns, Dtype::f32) == whole);
+      }
+      set_threads(before);
+    }
+}
+
+TEST_CASE("two halves with the state carried over are the whole") {
+  for (const Cell cell : kCells) {
+    const PatternPtr links = patterns::skip(4, 3, Carry::yes), twice = patterns::skip(8, 3, Carry::yes);
+    const Recurrence half = recurrence(cell, links), whole = recurrence(cell, twice);
+    const Numbers a(whole, 20);
+    const ColumnsPtr columns = sample_columns(a.n);
+    Tape tape(Mode::eval);
+    const auto input = [&](const Values& values) { return tape.input(plain(values, Dtype::f32)); };
+    const Tensor x = tiled(a.x, {8, kChannels}, columns, Dtype::f32);
+    SweepState of_whole, carried;
+    const Values expected = doubles(sweep(whole, input(a.ih), input(a.hh), input(a.bias), tape.input(x), of_whole).value());
+    Values found;
+    for (const std::int64_t first : {0, 4}) {
+      const Var part = tape.input(
+          x.reshape_rows({8 * kChannels}).slice_rows(first * kChannels, (first + 4) * kChannels).clone().reshape_rows({4, kChannels}));
+      const Values h = doubles(sweep(half, input(a.ih), input(a.hh), input(a.bias), part, carried).value());
+      found.insert(found.end(), h.begin(), h.end());
+    }
+    INFO(kernels::name_of(cell));
+    CHECK(found == expected);
+    CHECK(doubles(carried.h) == doubles(of_whole.h));
+    if (cell == Cell::lstm) CHECK(doubles(carried.c) == doubles(of_whole.c));
+  }
+}
+
+TEST_CASE("random trees as a disjoint union train: the sum of a tree's leaves at its root") {
+  const Random draws(7, 1);
+  std::vector<std::int32_t> parents, leaves;
+  std::uint64_t at = 0;
+  for (int tree = 0; tree < 12; ++tree) {
+    const auto nodes = static_cast<std::int32_t>(1 + draws.below(at++, 30)), first = static_cast<std::int32_t>(parents.size());
+    for (std::int32_t i = 0; i < nodes; ++i)
+      parents.push_back(
+          i + 1 == nodes ? -1 : first + i + 1 + static_cast<std::int32_t>(draws.below(at++, static_cast<std::uint32_t>(nodes - i - 1))));
+  }
+  const auto n = static_cast<std::int64_t>(parents.size());
+  for (const Cell cell : {Cell::lstm, Cell::gru}) {
+    const std::int64_t rows = kernels::gates(cell) * kUnits;
+    const Recurrence r(cell, patterns::tree_from_parents(parents), patterns::dense(rows, 1, 4), patterns::dense(rows, kUnits, 4));
+    const ColumnsPtr columns = sample_columns(16);
+    const Values x = oracle::random_values(n * columns->count, 8);
+    Values target(static_cast<std::size_t>(n * columns->count));
+    for (std::int64_t i = 0; i < n; ++i)
+      for (std::int64_t c = 0; c < columns->count; ++c) {
+        const auto own = static_cast<std::size_t>(i * columns->count + c);
+        target[own] += 0.2 * x[own];
+        if (parents[static_cast<std::size_t>(i)] >= 0)
+          target[static_cast<std::size_t>(parents[static_cast<std::size_t>(i)] * columns->count + c)] += 0.5 * target[own];
+      }
+    std::vector<Values> weights{oracle::random_values(r.ih()->values_size(), 1), oracle::random_values(r.hh()->values_size(), 2),
+                                Values(static_cast<std::size_t>(r.bias_size()))};
+    Numbers::zero_padding(*r.ih(), weights[0], 0);
+    Numbers::zero_padding(*r.hh(), weights[1], 0);
+    double first = 0, last = 0;
+    for (int step = 0; step < 50; ++step) {
+      Tape tape;
+      std::vector<Var> w;
+      for (const Values& values : weights) w.push_back(tape.leaf(plain(values, Dtype::f32)));
+      SweepState none;
+      const Var h = sweep(r, w[0], w[1], w[2], tape.input(tiled(x, {n, 1}, columns, Dtype::f32)), none);
+      const Var predicted = sum_rows(reshape(h, {n * kUnits}));  // the roots hold what their trees passed on
+      const Values of_columns = [&] {
+        Values sums(static_cast<std::size_t>(columns->count));
+        for (std::size_t i = 0; i < target.size(); ++i) sums[i % sums.size()] += target[i];
+        return sums;
+      }();
+      const Var loss = mse(predicted, tiled(of_columns, {1}, columns, Dtype::f32)).mean();
+      last = doubles(loss.value())[0];
+      if (step == 0) first = last;
+      const Gradients g = tape.backward(loss);
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        const Values slope = doubles(g.of(w[i]));
+        double size = 0;
+        for (const double v : slope) size += v * v;
+        for (std::size_t k = 0; k < slope.size(); ++k) weights[i][k] -= 0.05 * slope[k] / std::max(1.0, std::sqrt(size));
+      }
+    }
+    INFO(kernels::name_of(cell), ": ", first, " -> ", last);
+    CHECK(last < 0.5 * first);
+  }
+}
+
+TEST_CASE("what does not fit is refused by its numbers") {
+  const PatternPtr square = patterns::dense(4, 4, 4);
+  CHECK_THROWS_WITH_AS(Recurrence(Cell::tanh, patterns::lower_bidiagonal(5), square, square), doctest::Contains("strictly lower"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(Recurrence(Cell::lstm, patterns::dilated(5, 1), square, square), doctest::Contains("4 rows a unit"), ShapeError);
+  CHECK_THROWS_WITH_AS(patterns::tree_from_parents({1, 0}), doctest::Contains("node 1 of 2 has parent 0"), ShapeError);
+  CHECK_THROWS_AS(patterns::dilated(5, 0), ShapeError);
+  CHECK_THROWS_AS(patterns::skip(5, 1), ShapeError);
+  const Recurrence r = recurrence(Cell::tanh, patterns::dilated(kSteps, 1));
+  const Numbers a(r, 2);
+  Tape tape;
+  SweepState none;
+  const Var short_x = tape.input(tiled(Values(static_cast<std::size_t>(2 * kChannels * 2)), {2, kChannels}, sample_columns(2), Dtype::f64));
+  CHECK_THROWS_WITH_AS(sweep(r, tape.leaf(plain(a.ih, Dtype::f64)), tape.leaf(plain(a.hh, Dtype::f64)), Var(), short_x, none),
+                       doctest::Contains("9 steps of 3 channels"), ShapeError);
+}
