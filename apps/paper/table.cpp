@@ -158,7 +158,10 @@ std::string to_markdown(const std::vector<Section>& sections) {
   std::string text = "# One network, three forms\n\n" + results(sections);
   text += cat(
       "\nMinutes of training for each form and seed, evaluation apart: ", budgets(sections),
-      ". Each app's default model and recipe; the schedule is fitted to the minutes. ", percent(kValidation, 0),
+      ". Each app's default model and recipe; the schedule is fitted to the minutes, so a faster form makes more epochs, and along its "
+      "longer "
+      "schedule meets a target later in epochs. ",
+      percent(kValidation, 0),
       " of the training images are held out for validation; the test set is read once, after the last epoch. *Epochs to target*: when a "
       "curve of ",
       kEvaluations, " evaluations an epoch, on a fixed part of the validation images, first comes within ", percent(kTolerance, 0),
