@@ -1,5 +1,6 @@
 #pragma once
 
+#include <numeric>
 #include <string>
 
 #include <weft/apps/support/config.hpp>
@@ -20,7 +21,7 @@ namespace weft {
 /// Grows a convolutional network stage by stage and keeps the lattice that each hands on.
 class ConvStack {
  public:
-  /// `density`: share of 16x16 blocks that every convolution but the first keeps, the same at every pixel.
+  /// `density`: share of blocks that every convolution but the first keeps, the same at every pixel; 16x16, or what divides its channels.
   ConvStack(const Scope& s, Lattice in, double density) : scope_(s), at_(in), density_(density) {}
 
   /// 3x3 convolution, batch normalisation, relu.
@@ -52,8 +53,14 @@ class ConvStack {
 
  private:
   void append(Sequential& net, const std::string& name, int c_out, int stride) {
-    const double density = convs_ == 1 ? 1 : density_;
-    const Conv2d conv(scope_ / name, at_, c_out, {.kernel = 3, .stride = stride, .pad = 1, .bias = false, .density = density});
+    const int block = std::gcd(16, std::gcd(at_.c, c_out));
+    const Conv2d conv(scope_ / name, at_, c_out,
+                      {.kernel = 3,
+                       .stride = stride,
+                       .pad = 1,
+                       .bias = false,
+                       .density = convs_ == 1 ? 1 : density_,
+                       .block = density_ < 1 ? block : 16});
     at_ = conv.out();
     net.add(conv).add(BatchNorm(scope_ / cat(name, "_norm"), at_)).add(relu);
   }

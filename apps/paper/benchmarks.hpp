@@ -13,15 +13,16 @@ struct Benchmark {
   double minutes;           ///< of training, for each form and seed
   int seeds;                ///< 42, 43, ...
   std::int64_t full_train;  ///< training images of the whole set
+  int width;                ///< of its network in every form; 0: the app has one width
   std::string step;         ///< the cell of `bench` that times its training step
 };
 
 inline const std::vector<Benchmark>& benchmarks() {
   static const std::vector<Benchmark> all{
-      {"mnist", "MNIST", 1, 3, 60'000, "step/mnist/batch128"},
-      {"cifar10", "CIFAR-10", 4, 1, 50'000, "step/cifar10/resnet9"},
-      {"cifar100", "CIFAR-100", 4, 1, 50'000, "step/cifar100/resnet12"},
-      {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, "step/tiny_imagenet/resnet12"},
+      {"mnist", "MNIST", 1, 3, 60'000, 0, "step/mnist/batch128"},
+      {"cifar10", "CIFAR-10", 4, 1, 50'000, 16, "step/cifar10/resnet9"},
+      {"cifar100", "CIFAR-100", 4, 1, 50'000, 16, "step/cifar100/resnet12"},
+      {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, 16, "step/tiny_imagenet/resnet12"},
   };
   return all;
 }

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include <weft/apps/support/exit.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/parallel.hpp>
 #include <weft/core/text.hpp>
@@ -59,9 +60,10 @@ std::string number(double value) {
 /// Whether a training with the cell's settings has begun in its folder.
 bool has_begun(const Place& place, const Benchmark& benchmark, const Cell& cell) {
   const nlohmann::json config = read_json(place.folder(benchmark, cell) + "/config.json");
-  return config.is_object() && config.value("form", "") == cell.form && config.value("density", 0.0) == cell.density &&
-         config.value("seed", 0) == cell.seed && config.value("budget", 0.0) == place.minutes_of(benchmark) &&
-         config.value("validation", 0.0) == kValidation && config.value("evaluations", 0) == kEvaluations;
+  const auto is = [&](const char* name, const nlohmann::json& value) { return config.contains(name) && config[name] == value; };
+  return config.is_object() && is("form", cell.form) && is("density", cell.density) && is("seed", cell.seed) &&
+         is("budget", place.minutes_of(benchmark)) && is("validation", kValidation) && is("evaluations", kEvaluations) &&
+         (benchmark.width == 0 || is("width", benchmark.width));
 }
 
 /// Adds what metrics.jsonl holds.
@@ -76,20 +78,31 @@ void read_metrics(const std::string& path, Outcome& outcome) {
     if (split == "validation, part") outcome.curve.push_back({json.at("epoch"), json.at("accuracy")});
     if (split == "test, flip average") outcome.flip_average = json.at("accuracy").get<double>();
   }
-  outcome.seconds_per_epoch = epochs > 0 ? seconds / epochs : 0;
+  if (epochs != outcome.epochs || outcome.curve.empty())
+    throw FormatError({.op = "paper",
+                       .path = path,
+                       .what = cat("the file holds ", epochs, " of ", outcome.epochs, " epochs and ", outcome.curve.size(), " evaluations"),
+                       .hint = "remove the folder; the next call trains this cell anew"});
+  outcome.seconds_per_epoch = seconds / std::max(epochs, 1);
 }
 
-/// PyTorch's time is that of its better memory format.
+/// PyTorch's time is that of its better memory format. Nothing where a number is missing.
 std::optional<StepSeconds> read_steps(const std::string& path, const Benchmark& benchmark) {
   const nlohmann::json json = read_json(path);
-  if (!json.is_object() || !json.contains("cells")) return std::nullopt;
-  for (const nlohmann::json& cell : json["cells"]) {
-    if (cell.value("name", "") != benchmark.step) continue;
-    StepSeconds seconds{cell.at("sparse seconds"), cell.at("native seconds"), cell.at("pruned seconds"), std::nullopt};
-    if (cell.contains("PyTorch contiguous seconds"))
-      seconds.pytorch =
-          std::min(cell.at("PyTorch contiguous seconds").get<double>(), cell.at("PyTorch channels_last seconds").get<double>());
-    return seconds;
+  try {
+    for (const nlohmann::json& cell : json.at("cells")) {
+      if (cell.at("name") != benchmark.step || cell.at("threads") != threads()) continue;
+      StepSeconds seconds{.sparse = cell.at("sparse seconds"),
+                          .native = cell.at("native seconds"),
+                          .pruned = cell.at("pruned seconds"),
+                          .disturbed = cell.at("disturbed") != 0,
+                          .pytorch = std::nullopt};
+      if (cell.contains("PyTorch contiguous seconds"))
+        seconds.pytorch =
+            std::min(cell.at("PyTorch contiguous seconds").get<double>(), cell.at("PyTorch channels_last seconds").get<double>());
+      return seconds;
+    }
+  } catch (const nlohmann::json::exception&) {  // damaged: measured again
   }
   return std::nullopt;
 }
@@ -143,6 +156,7 @@ int train(const Place& place, const Benchmark& benchmark, const Cell& cell) {
                                  "--out",
                                  place.folder(benchmark, cell)};
   if (!place.data.empty()) words.insert(words.end(), {"--data", place.data});
+  if (benchmark.width > 0) words.insert(words.end(), {"--width", cat(benchmark.width)});
   if (has_begun(place, benchmark, cell)) words.emplace_back("--resume");
   return run_attached(words);
 }
@@ -156,6 +170,7 @@ std::optional<StepSeconds> step_seconds(const Place& place, const Benchmark& ben
   std::filesystem::create_directories(folder, ignored);
   const int status =
       run_attached({place.programs + "/bench", "--filter", cat("^", benchmark.step, "$"), "--threads", cat(threads()), "--json", path});
+  if (status == kInterrupted) throw Exit{kInterrupted};
   return status == 0 ? read_steps(path, benchmark) : found;
 }
 

@@ -57,11 +57,12 @@ int train(const Place& place, const Benchmark& benchmark, const Cell& cell);
 /// Seconds of a training step, with all threads.
 struct StepSeconds {
   double sparse = 0, native = 0, pruned = 0;
+  bool disturbed = false;         ///< other programs took the processor meanwhile
   std::optional<double> pytorch;  ///< the better of its memory formats
 };
 
 /// What `bench` measured for the benchmark's step, in OUT/<app>/step.json; has it measured if there is none, or one without PyTorch
-/// where WEFT_PYTHON names it now. Nothing if it could not.
+/// where WEFT_PYTHON names it now. Nothing if it could not. Throws Exit if the user interrupts it.
 std::optional<StepSeconds> step_seconds(const Place& place, const Benchmark& benchmark);
 
 }  // namespace weft::paper

@@ -91,21 +91,27 @@ std::string trouble_of(int status) {
   return cat("the app ended with exit code ", status);
 }
 
+/// Enters what is finished.
+void read_finished(const Place& place, Section& section) {
+  section.forms.clear();
+  section.pruned.reset();
+  for (const std::vector<Cell>& cells : {cells_of(section.seeds), pruned_cells()})
+    for (const Cell& cell : cells)
+      if (const std::optional<Outcome> outcome = read_outcome(place, section.benchmark, cell)) enter(section, *outcome);
+}
+
 /// Trains what is missing of a section's cells, the table written after each. An app's exit code if that ends it.
 int fill(const Place& place, std::vector<Section>& sections, Section& section, const std::vector<Cell>& cells) {
   for (const Cell& cell : cells) {
-    std::optional<Outcome> outcome = read_outcome(place, section.benchmark, cell);
-    if (!outcome) {
-      std::printf("\n== %s, %s, %g minutes ==\n", section.benchmark.app.c_str(), cell.name().c_str(), section.minutes);
-      const int status = train(place, section.benchmark, cell);
-      if (status == kInterrupted) return status;
-      if (status != kOk) {
-        section.trouble = trouble_of(status);
-        return status;
-      }
-      outcome = read_outcome(place, section.benchmark, cell);
+    if (read_outcome(place, section.benchmark, cell)) continue;
+    std::printf("\n== %s, %s, %g minutes ==\n", section.benchmark.app.c_str(), cell.name().c_str(), section.minutes);
+    const int status = train(place, section.benchmark, cell);
+    if (status == kInterrupted) return status;
+    if (status != kOk) {
+      section.trouble = trouble_of(status);
+      return status;
     }
-    if (outcome) enter(section, *outcome);
+    read_finished(place, section);
     write_tables(place.out, sections);
   }
   return kOk;
@@ -113,6 +119,7 @@ int fill(const Place& place, std::vector<Section>& sections, Section& section, c
 
 /// The table, and then the appendix, of every section whose app works.
 int fill_sections(const Place& place, std::vector<Section>& sections) {
+  for (Section& section : sections) read_finished(place, section);
   int worst = kOk;
   for (Section& section : sections) {
     const int status = fill(place, sections, section, cells_of(section.seeds));
@@ -127,6 +134,7 @@ int fill_sections(const Place& place, std::vector<Section>& sections) {
     if (status == kInterrupted) return status;
     worst = std::max(worst, status);
   }
+  write_tables(place.out, sections);
   return worst;
 }
 

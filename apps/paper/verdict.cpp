@@ -22,10 +22,17 @@ double best(const std::vector<Evaluation>& curve) {
   return highest;
 }
 
-std::string quality(const Spread& difference, const std::optional<double>& interval, double native) {
-  const double least = interval ? *interval : kTolerance * native;
-  if (std::abs(difference.mean) <= least) return "matches";
-  return difference.mean > 0 ? "exceeds" : "below";
+std::string quality(double difference, double interval, double native) {
+  const double margin = kTolerance * native;
+  if (std::abs(difference) + interval <= margin) return "matches";
+  if (std::abs(difference) <= margin || std::abs(difference) <= interval) return "undecided";
+  return difference > 0 ? "exceeds" : "below";
+}
+
+double mean_epochs(const std::vector<Outcome>& outcomes) {
+  double sum = 0;
+  for (const Outcome& o : outcomes) sum += o.epochs;
+  return sum / static_cast<double>(outcomes.size());
 }
 
 }  // namespace
@@ -58,13 +65,15 @@ Verdict compare(const std::vector<Outcome>& form, const std::vector<Outcome>& na
     if (own && other) logs.push_back(std::log(*own / *other));
   }
   const Spread difference = spread(differences);
-  Verdict verdict{.quality = "", .epochs = "-", .difference = difference.mean, .interval = std::nullopt, .epochs_ratio = std::nullopt};
+  Verdict verdict{
+      .quality = "", .epochs = "not reached", .difference = difference.mean, .interval = std::nullopt, .epochs_ratio = std::nullopt};
   if (difference.deviation)
     verdict.interval = kStudent.at(form.size() - 2) * *difference.deviation / std::sqrt(static_cast<double>(form.size()));
-  verdict.quality = quality(difference, verdict.interval, spread(accuracies).mean);
+  verdict.quality = quality(difference.mean, verdict.interval.value_or(0), spread(accuracies).mean);
   if (logs.size() < form.size()) return verdict;
   verdict.epochs_ratio = std::exp(spread(logs).mean);
   verdict.epochs = *verdict.epochs_ratio < 1 - kComparable ? "fewer" : *verdict.epochs_ratio > 1 + kComparable ? "more" : "comparable";
+  if (std::abs(mean_epochs(form) / mean_epochs(native) - 1) > kComparable) verdict.epochs = "other schedule";
   return verdict;
 }
 

@@ -32,8 +32,10 @@ std::string curve_data(const std::string& metrics_file) {
     const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
     if (!json.is_object()) continue;
     const std::string split = json.value("split", "");
-    if (split == "train" || split == "test" || split == "validation")
-      epochs[json.value("epoch", 0.0)][split] = {json.value("loss", 0.0), json.value("accuracy", 0.0)};
+    const auto number = [&](const char* name) {
+      return json.contains(name) && json[name].is_number() ? json[name].get<double>() : std::nan("");
+    };
+    if (split == "train" || split == "test" || split == "validation") epochs[number("epoch")][split] = {number("loss"), number("accuracy")};
   }
   std::ostringstream text;
   text << "# epoch train_loss held_loss train_accuracy held_accuracy\n";

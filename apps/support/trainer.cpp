@@ -95,6 +95,12 @@ struct Trainer::State {
         optimizer(optimizer_of(o, *m.params)),
         tape(Mode::train, o.seed),
         progress(style, o.epochs, train.batches(), o.log_every) {
+    if (train.batches() == 0)
+      throw ConfigError(
+          {.op = "options",
+           .path = "batch",
+           .what = cat("batch is ", o.batch, ", the ", d.train.size, " training images do not fill one and --drop-last leaves it out"),
+           .hint = "take a smaller --batch, or --no-drop-last"});
     if (d.validation.size > 0) {
       validation.emplace(d.validation, loader_options(o, d.train).for_evaluation());
       part.emplace(part_images, loader_options(o, d.train).for_evaluation());

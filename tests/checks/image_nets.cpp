@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -145,12 +146,14 @@ TEST_CASE("without a width the budget chooses it") {
 }
 
 TEST_CASE("untied, the default networks stay below 45 million parameters") {
-  for (const auto& [model, classes] : std::vector<std::pair<std::string, int>>{{"resnet9", 10}, {"resnet12", 100}}) {
+  for (const auto& c : std::vector<std::tuple<std::string, Lattice, int>>{
+           {"resnet9", {32, 32, 3}, 10}, {"resnet12", {32, 32, 3}, 100}, {"resnet12", {64, 64, 3}, 200}}) {
     ParamStore params(Device{}, 7);
-    RunOptions o = options(model, 0);
+    RunOptions o = options(std::get<0>(c), 0);
     o.form = "untied";
-    image_net(Scope(params, Form::untied), {.lattice = {32, 32, 3}, .classes = classes, .size = 0, .pixels = {}, .labels = {}}, o);
-    INFO(model);
+    image_net(Scope(params, Form::untied), {.lattice = std::get<1>(c), .classes = std::get<2>(c), .size = 0, .pixels = {}, .labels = {}},
+              o);
+    INFO(std::get<0>(c));
     CHECK(parameters(params) < 45'000'000);
     CHECK(parameters(params) > 20'000'000);
   }
@@ -168,6 +171,22 @@ TEST_CASE("sparse equals native at real widths for 3 steps, at reduced width for
   }
   CHECK(worst_difference(options("resnet12", 4), {64, 64, 3}, 16, 200, first, last) <= 1e-10);  // a stem with stride
   CHECK(last < 0.9 * first);
+}
+
+TEST_CASE("every default width can be pruned") {
+  for (const int width : {16, 24})
+    for (const std::string& model : kModels) {
+      ParamStore params(Device{}, 7);
+      image_net(Scope(params, Form::sparse), {.lattice = {32, 32, 3}, .classes = 10, .size = 0, .pixels = {}, .labels = {}},
+                options(model, width, 0.25));
+      ParamStore whole(Device{}, 7);
+      image_net(Scope(whole, Form::sparse), {.lattice = {32, 32, 3}, .classes = 10, .size = 0, .pixels = {}, .labels = {}},
+                options(model, width));
+      const double kept = static_cast<double>(parameters(params)) / static_cast<double>(parameters(whole));
+      INFO(model);
+      CHECK(kept > 0.24);
+      CHECK(kept < 0.28);
+    }
 }
 
 TEST_CASE("pruned and untied networks train") {
