@@ -5,25 +5,13 @@
 #include <cstdio>
 #include <regex>
 
-#include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/flags.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 
 namespace weft::bench {
 
 namespace {
-
-[[noreturn]] void refuse_extra(const CLI::App& app, const std::string& extra) {
-  std::vector<std::string> flags;
-  for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) flags.push_back(name);
-  const std::string flag = extra.substr(0, extra.find('='));
-  const std::string known = nearest(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())), flags);
-  throw ConfigError({.op = "flags",
-                     .path = flag,
-                     .what = cat("unknown flag ", flag),
-                     .hint = known.empty() ? "see --help" : cat("did you mean --", known, "?")});
-}
 
 void check(const Options& o) {
   for (const int n : o.threads)
@@ -51,7 +39,6 @@ Options read_options(int argc, const char* const* argv) {
   CLI::App app{
       "Measures weft's kernels against the FMA probe of the same rounds and the peers that are there, and a training step against\n"
       "PyTorch (WEFT_PYTHON names a Python that has it). Exits 0 whatever the figures are; the last lines say where weft loses."};
-  app.allow_extras();
   app.add_flag("--quick", o.quick, "part of the grid in about a minute");
   app.add_option("--filter", o.filter,
                  "regular expression that the names of cells must contain, e.g. 'conv', 'bsr/forward/.*/d10/', 'step'");
@@ -60,15 +47,7 @@ Options read_options(int argc, const char* const* argv) {
   app.add_option("--rounds", o.rounds, "rounds a cell; 0: 40, or 12 with --quick")->capture_default_str();
   app.add_option("--density", o.density, "of the sparse layers that are compared with dense ones")->capture_default_str();
   app.add_option("--json", o.json, "file that takes every number");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::printf("%s", app.help().c_str());
-    throw Exit{0};
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError({.op = "flags", .what = error.what(), .hint = "see --help"});
-  }
-  if (const std::vector<std::string> extras = app.remaining(); !extras.empty()) refuse_extra(app, extras.front());
+  parse_flags(app, argc, argv);
   check(o);
   return o;
 }

@@ -8,6 +8,7 @@
 
 #include <weft/apps/paper/table.hpp>
 #include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/flags.hpp>
 #include <weft/apps/support/report.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
@@ -51,14 +52,7 @@ Options read_options(int argc, const char* const* argv) {
   app.add_option("--seeds", o.seeds, "trainings of each form; 0: each benchmark's own number")->capture_default_str();
   app.add_option("--data", o.data, "folder of the data sets (else WEFT_DATA, the cache)");
   app.add_option("--out", o.out, "folder for all results")->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::printf("%s", app.help().c_str());
-    throw Exit{0};
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError({.op = "flags", .what = error.what(), .hint = "see --help"});
-  }
+  parse_flags(app, argc, argv);
   check(o);
   return o;
 }

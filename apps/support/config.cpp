@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/flags.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 
@@ -78,25 +78,6 @@ std::string file_text(const std::string& path) {
   return text.str();
 }
 
-[[noreturn]] void refuse_extra(const CLI::App& app, const std::vector<std::string>& extras) {
-  std::vector<std::string> flags;
-  for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) flags.push_back(name);
-  for (const std::string& extra : extras)
-    if (extra.size() > 1 && extra[0] == '-') {
-      const std::string flag = extra.substr(0, extra.find('='));
-      const std::string known = nearest(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())), flags);
-      throw ConfigError({.op = "flags",
-                         .path = flag,
-                         .what = cat("unknown flag ", flag),
-                         .hint = known.empty() ? "see --help" : cat("did you mean --", known, "?")});
-    }
-  throw ConfigError({.op = "flags",
-                     .path = extras.front(),
-                     .what = cat("unexpected argument '", extras.front(), "'"),
-                     .hint = "flags begin with --; see --help"});
-}
-
 /// What the parser is told of a value that it would wrap around.
 std::string fits_64_bits(const std::string& text) {
   std::uint64_t value = 0;
@@ -108,7 +89,6 @@ std::string fits_64_bits(const std::string& text) {
 /// Flags over `options`. Throws ConfigError for what the parser refuses.
 void apply_flags(int argc, const char* const* argv, RunOptions& options) {
   CLI::App app{"Trains one network and leaves its results in a folder."};
-  app.allow_extras();
   for_each_option(options, [&](const std::string& name, auto& value, const char* help) {
     using T = std::decay_t<decltype(value)>;
     if constexpr (std::is_same_v<T, bool>) {
@@ -123,15 +103,7 @@ void apply_flags(int argc, const char* const* argv, RunOptions& options) {
   app.add_flag("--dry-run", options.dry_run, "show data, network and options, train nothing");
   app.add_flag("-v,--verbose", options.verbose, "say which kernel rows ran");
   app.add_flag("-q,--quiet", options.quiet, "no progress, only results");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::printf("%s", app.help().c_str());
-    throw Exit{0};
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError({.op = "flags", .what = error.what(), .hint = "see --help"});
-  }
-  if (const std::vector<std::string> extras = app.remaining(); !extras.empty()) refuse_extra(app, extras);
+  parse_flags(app, argc, argv);
 }
 
 void read_value(const nlohmann::json& json, bool& fits, std::string& value) {
