@@ -5,16 +5,10 @@
 #include <vector>
 
 #include <weft/core/columns.hpp>
-#include <weft/core/tensor.hpp>
+#include <weft/data/batches.hpp>
 #include <weft/data/dataset.hpp>
 
 namespace weft {
-
-/// N samples. Padding lanes repeat the last sample, in both tensors.
-struct Batch {
-  Tensor x;        ///< [h, w, c, N], f32 or f64, normalised
-  Tensor targets;  ///< i32 [1, N] on the same Columns
-};
 
 enum class Shuffle { no, yes };
 enum class Flip { no, yes };
@@ -52,32 +46,25 @@ struct LoaderOptions {
   }
 };
 
-/// Gives the batches of a set, epoch by epoch, prepared two ahead by a thread of its own.
-/// Order and augmentation are a pure function of (seed, epoch, position in the epoch): an epoch entered at a later batch,
-/// on any machine, gives the same bits. Storage is reused: after the first epoch none is allocated.
+/// The batches of a set of images: x [h, w, c, N], f32 or f64, normalised, and targets i32 [1, N]; prepared two ahead by a thread
+/// of its own. Storage is reused: after the first epoch none is allocated.
 ///
 ///     Loader loader(data.train, {.batch = 128, .shift = 1});
-///     loader.begin(epoch);
-///     for (Batch b; loader.next(b);) step(b.x, b.targets);
-class Loader {
+class Loader final : public Batches {
  public:
   /// `set` must outlive the loader. Throws ShapeError if its arrays disagree with its size or the crop exceeds it, UsageError
   /// for options outside their range.
   Loader(const ImageSet& set, LoaderOptions options);
-  ~Loader();
+  ~Loader() override;
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
 
-  /// Batches of one epoch.
-  std::int64_t batches() const;
+  std::int64_t batches() const override;
   /// The row axes of x: the set's lattice after cropping.
   Lattice lattice() const;
-  /// Goes to batch `first_batch` of an epoch; what was prepared for another is dropped.
-  /// Throws UsageError if either is negative or first_batch > batches().
-  void begin(std::int64_t epoch, std::int64_t first_batch = 0);
-  /// The next batch of the epoch, or false after the last one (and before any begin()). `out` gives its storage back.
+  void begin(std::int64_t epoch, std::int64_t first_batch = 0) override;
   /// Throws what preparing the batch threw: FormatError for a label outside [0, classes), OutOfMemory.
-  bool next(Batch& out);
+  bool next(Batch& out) override;
   /// Storage buffers allocated so far: constant after the first epoch as long as the caller holds no more than two batches.
   std::int64_t allocations() const;
 
