@@ -1,5 +1,8 @@
 #include <weft/core/columns.hpp>
 
+#include <algorithm>
+#include <utility>
+
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 
@@ -16,6 +19,15 @@ ColumnsPtr sample_columns(std::int64_t n, Lanes lanes, std::int64_t first_global
     throw ShapeError({.op = "columns", .what = cat(n, " columns from global column ", first_global, ": both must be >= 0")});
   const bool one = lanes == Lanes::one || (lanes == Lanes::by_count && n <= kOneLaneUpTo);
   return std::make_shared<const Columns>(Columns{n, one ? 1 : Columns::kTileLanes, first_global});
+}
+
+ColumnsPtr sample_columns(std::vector<std::int32_t> lengths, Lanes lanes, std::int64_t first_global) {
+  const auto shortest = std::min_element(lengths.begin(), lengths.end());
+  if (shortest != lengths.end() && *shortest < 0)
+    throw ShapeError({.op = "columns", .what = cat("column ", shortest - lengths.begin(), " has length ", *shortest)});
+  Columns columns = *sample_columns(static_cast<std::int64_t>(lengths.size()), lanes, first_global);
+  columns.lengths = std::move(lengths);
+  return std::make_shared<const Columns>(std::move(columns));
 }
 
 }  // namespace weft
