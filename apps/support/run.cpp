@@ -154,13 +154,14 @@ int Run::fit_model(const Model& model, const ImageData& data) {
                        .path = "shift",
                        .what = cat("shift is ", options_.shift, ", it must be less than ", side, ", the side of the images"),
                        .hint = "1 or 2 pixels are usual"});
+  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   if (options_.dry_run) {
+    if (options_.budget > 0) options_.epochs = trainer.fit_to_budget();
     say(to_json(options_));
     return kOk;
   }
   const std::string& out = options_.out;
   make_folder(out);
-  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
   std::error_code missing;
   const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_), missing);

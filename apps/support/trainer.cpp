@@ -184,8 +184,7 @@ void Trainer::State::plan(int epochs) {
 double Trainer::State::seconds_per_step() {
   constexpr std::size_t kWarm = 2, kMost = 60;
   constexpr double kEnough = 6;  // seconds
-  save();
-  const Position start = at;
+  const Checkpoint start{at, model.params->state(), optimizer->state()};
   train.begin(0);
   std::vector<double> seconds;
   const Stopwatch whole;
@@ -195,19 +194,21 @@ double Trainer::State::seconds_per_step() {
     seconds.push_back(watch.seconds());
     watch = Stopwatch();
   }
-  load_checkpoint(checkpoint_path(options), *model.params, *optimizer);
-  at = start;
+  restore(start, *model.params, *optimizer);
+  at = start.position;
   if (seconds.size() > kWarm) seconds.erase(seconds.begin(), seconds.begin() + kWarm);
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return middle == seconds.end() ? 1 : *middle;
 }
 
+int epochs_within(double minutes, double seconds_per_epoch) {
+  return static_cast<int>(std::clamp(0.95 * 60 * minutes / seconds_per_epoch, 1.0, 100000.0));
+}
+
 int Trainer::fit_to_budget() {
   State& s = *state_;
-  constexpr double kReserve = 0.95;  // machines stall
-  const double epoch = s.seconds_per_step() * static_cast<double>(s.at.batches);
-  const int epochs = static_cast<int>(std::clamp(kReserve * 60 * s.options.budget / epoch, 1.0, 100000.0));
+  const int epochs = epochs_within(s.options.budget, s.seconds_per_step() * static_cast<double>(s.at.batches));
   s.say(cat("budget of ", s.options.budget, " minutes: ", epochs, epochs == 1 ? " epoch" : " epochs"));
   s.plan(epochs);
   return epochs;

@@ -42,8 +42,8 @@ class Trainer {
   /// options do not fit it.
   void prepare();
 
-  /// Measures a few steps, which leave no trace but a checkpoint, and sets the epochs to what options.budget minutes of training
-  /// allow, at least one. Returns them. Call it before fit(), on a run that has not begun.
+  /// Measures a few steps, which leave no trace, and sets the epochs to what options.budget minutes of training allow. Returns them.
+  /// Call it before fit(), on a run that has not begun.
   int fit_to_budget();
 
   /// Trains until options.epochs are done or the user interrupts; a checkpoint is there either way.
@@ -59,6 +59,9 @@ class Trainer {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Epochs that fit into 95 % of `minutes`, since machines stall: at least 1.
+int epochs_within(double minutes, double seconds_per_epoch);
 
 /// The learning rate that the options describe.
 Schedule schedule_of(const RunOptions& options, std::int64_t total_steps);

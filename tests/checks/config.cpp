@@ -104,6 +104,14 @@ TEST_CASE("a resumed run begins from its own config.json") {
   CHECK(read({"--out", folder.path().c_str()}).epochs == 1);
 }
 
+TEST_CASE("a resumed run keeps the schedule that its budget gave") {
+  const ScratchFolder folder;
+  folder.write("config.json", R"({"epochs": 9, "budget": 3})");
+  CHECK(read({"--resume", "--budget", "3", "--out", folder.path().c_str()}).epochs == 9);
+  const std::string text = message([&] { read({"--resume", "--budget", "5", "--out", folder.path().c_str()}); });
+  CHECK(text.find("budget is 5, the run began with 3") != std::string::npos);
+}
+
 TEST_CASE("a folder that the system cannot name is one clear error, with --resume too") {
   const std::string out(5000, 'x');
   const std::string text = message([&] { read({"--resume", "--out", out.c_str()}); });

@@ -1,7 +1,10 @@
 // Whole trainings in one process: the same losses on any number of threads, and no option of the trainer without effect.
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -161,4 +164,27 @@ TEST_CASE("a time budget sets the epochs and leaves no other trace") {
   CHECK(epochs == 1);
   options.epochs = 1;
   CHECK(train(options, false).second == loss);
+}
+
+TEST_CASE("a time budget divides the minutes by what an epoch takes") {
+  CHECK(epochs_within(4, 10) == 22);  // 228 of 240 seconds
+  CHECK(epochs_within(4, 228) == 1);
+  CHECK(epochs_within(4, 1000) == 1);
+  CHECK(epochs_within(1, 57.0 / 9) == 9);
+
+  const oracle::ScratchFolder folder;
+  const ImageData data{.name = "quarters", .source = "this test", .train = bright_quarters(200, 1), .test = bright_quarters(60, 2)};
+  RunOptions options = base();
+  options.out = folder.path();
+  options.budget = 0.01;
+  ParamStore params({}, options.seed);
+  const Net net(Scope{params});
+  const auto slowly = [](Var logits, const Tensor& targets) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // of every step, on any machine
+    return cross_entropy(logits, targets);
+  };
+  Trainer trainer({[&net](Var x) { return net(x); }, slowly, &params}, data, options, Progress::Style::none);
+  const int most = epochs_within(options.budget, 3 * 0.020);  // three batches
+  CHECK(trainer.fit_to_budget() <= most);
+  CHECK(std::filesystem::is_empty(folder.path()));  // a kill meanwhile leaves nothing to resume
 }
