@@ -152,9 +152,9 @@ std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchma
   try {
     Outcome outcome{.cell = cell,
                     .data = json.at("data"),
-                    .train_images = json.at("train_images"),
-                    .validation_images = json.at("validation_images"),
-                    .test_images = json.at("test_images"),
+                    .train_images = json.at("train_size"),
+                    .validation_images = json.at("validation_size"),
+                    .test_images = json.at("test_size"),
                     .accuracy = json.at("test_accuracy"),
                     .flip_average = std::nullopt,
                     .epochs = json.at("epochs"),

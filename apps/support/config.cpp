@@ -270,16 +270,17 @@ RunOptions read_options(int argc, const char* const* argv, const RunOptions& def
 }
 
 Target Target::parse(const std::string& text) {
-  const std::vector<std::string> metrics{"accuracy", "loss"};
+  const std::vector<std::string> metrics{"accuracy", "loss", "mse", "mae", "perplexity"};
   const std::size_t at = text.find_first_of("<>=");
   Target target;
   target.metric = text.substr(0, at);
   if (std::find(metrics.begin(), metrics.end(), target.metric) == metrics.end()) {
     const std::string known = nearest(target.metric, metrics);
-    throw ConfigError({.op = "--target",
-                       .path = text,
-                       .what = cat("unknown metric '", target.metric, "'"),
-                       .hint = known.empty() ? "the metrics are accuracy and loss" : cat("did you mean ", known, "?")});
+    throw ConfigError(
+        {.op = "--target",
+         .path = text,
+         .what = cat("unknown metric '", target.metric, "'"),
+         .hint = known.empty() ? "the metrics are accuracy, loss, mse, mae and perplexity" : cat("did you mean ", known, "?")});
   }
   const std::size_t number = at == std::string::npos ? text.size() : text.find_first_not_of("<>=", at);
   target.relation = at == std::string::npos ? "" : text.substr(at, number == std::string::npos ? number : number - at);
