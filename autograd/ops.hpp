@@ -71,6 +71,8 @@ Var softmax(Var x);
 Var log_softmax(Var x);
 
 // ---- losses (ops/losses.cpp) ----
+// Sums over valid columns. Where the Columns carry lengths, the first of two or more row axes is time: steps at or beyond a column's
+// length enter neither sum nor count, and their gradient is zero.
 struct CrossEntropyOptions {
   double label_smoothing = 0;
   std::int32_t ignore_index = -100;  ///< targets with this value enter neither sum nor count
@@ -82,11 +84,18 @@ struct Loss {
   /// sum / count as a scalar on the tape; 0 when nothing entered.
   Var mean() const;
 };
-/// -log softmax(logits)[target] over the last row axis, summed over the other rows and valid columns. `targets`: i32, rows = logits' rows
+/// -log softmax(logits)[target] over the last row axis, summed over the other rows. `targets`: i32, rows = logits' rows
 /// less the last axis (or 1 in its place). Throws ShapeError, and UsageError for a target outside [0, classes) that is not ignored.
 Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options = {});
-/// Squared differences summed over all rows and valid columns; count = rows·N.
+/// Σ (x - target)²; count: the values summed. All four throw ShapeError and UsageError where the target does not fit the prediction.
 Loss mse(Var prediction, const Tensor& target);
+/// Σ |x - target|; the gradient of an exact hit is zero.
+Loss mae(Var prediction, const Tensor& target);
+/// Σ of (x - target)²/2 up to a distance of delta and delta·(|x - target| - delta/2) beyond (Huber 1964). Throws UsageError unless
+/// delta > 0.
+Loss huber(Var prediction, const Tensor& target, double delta);
+/// Σ -t·log σ(x) - (1-t)·log(1-σ(x)) for targets t in [0, 1], computed from the logits x without overflow.
+Loss bce_with_logits(Var logits, const Tensor& target);
 
 // ---- norms (ops/norms.cpp) ----
 /// Running statistics of a batch norm: plain [C] each; updated in training with `momentum`, read in eval.

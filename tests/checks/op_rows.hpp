@@ -152,14 +152,30 @@ inline Values entropy_of(const Arrays& x, std::int64_t n, double smoothing) {
   return {sum};
 }
 
-inline double mse_target(std::int64_t row, std::int64_t n) { return 0.1 * static_cast<double>(row) - 0.05 * static_cast<double>(n % 7); }
+/// Targets of the losses of single predictions, in [0, 1].
+inline double point_target(std::int64_t row, std::int64_t n) {
+  return 0.15 * static_cast<double>(row % 3) + 0.1 * static_cast<double>(n % 7);
+}
 
-inline Tensor mse_targets(const Var& x) {
+inline Tensor point_targets(const Var& x) {
   Values values;
   for (std::int64_t row = 0; row < x.rows().size(); ++row)
-    for (std::int64_t n = 0; n < x.columns()->count; ++n) values.push_back(mse_target(row, n));
+    for (std::int64_t n = 0; n < x.columns()->count; ++n) values.push_back(point_target(row, n));
   const Tensor t = pack_rows(values, x.rows(), x.columns());
   return x.dtype() == Dtype::f64 ? t : cast(t, x.dtype());
+}
+
+inline Row point_row(const std::string& declaration, std::function<Loss(Var, const Tensor&)> loss,
+                     std::function<double(double x, double target)> f) {
+  return {declaration,
+          {{{3, 2}}},
+          [loss](Tape&, const Vars& x) { return loss(x[0], point_targets(x[0])).sum; },
+          [f](const Arrays& x, std::int64_t n) {
+            double sum = 0;
+            for (std::size_t i = 0; i < x[0].size(); ++i)
+              sum += f(x[0][i], point_target(static_cast<std::int64_t>(i) / n, static_cast<std::int64_t>(i) % n));
+            return Values{sum};
+          }};
 }
 
 inline BatchStatistics running_for(Var x) {
@@ -310,17 +326,22 @@ inline const std::vector<Row>& rows() {
            return cross_entropy(x[0], targets_for(x[0].columns()), {.label_smoothing = 0.2, .ignore_index = kIgnored}).sum;
          },
          [](const Arrays& x, std::int64_t n) { return entropy_of(x, n, 0.2); }});
-    add({"mse(Var prediction, const Tensor& target)",
-         {{{3, 2}}},
-         [](Tape&, const Vars& x) { return mse(x[0], mse_targets(x[0])).sum; },
-         [](const Arrays& x, std::int64_t n) {
-           double sum = 0;
-           for (std::size_t i = 0; i < x[0].size(); ++i) {
-             const double gap = x[0][i] - mse_target(static_cast<std::int64_t>(i) / n, static_cast<std::int64_t>(i) % n);
-             sum += gap * gap;
-           }
-           return Values{sum};
-         }});
+    add(point_row(
+        "mse(Var prediction, const Tensor& target)", [](Var x, const Tensor& t) { return mse(x, t); },
+        [](double x, double t) { return (x - t) * (x - t); }));
+    add(point_row(
+        "mae(Var prediction, const Tensor& target)", [](Var x, const Tensor& t) { return mae(x, t); },
+        [](double x, double t) { return std::abs(x - t); }));
+    for (const double delta : {0.4, 3.0})
+      add(point_row(
+          "huber(Var prediction, const Tensor& target, double delta)", [delta](Var x, const Tensor& t) { return huber(x, t, delta); },
+          [delta](double x, double t) {
+            const double far = std::abs(x - t);
+            return far <= delta ? far * far / 2 : delta * (far - delta / 2);
+          }));
+    add(point_row(
+        "bce_with_logits(Var logits, const Tensor& target)", [](Var x, const Tensor& t) { return bce_with_logits(x, t); },
+        [](double x, double t) { return -t * std::log(1 / (1 + std::exp(-x))) - (1 - t) * std::log(1 / (1 + std::exp(x))); }));
     add({"batch_norm(Var x, Var gamma, Var beta, const BatchStatistics& running, double eps)",
          {{{4, 3}}, {{3}, false, 0.5, 2}, {{3}, false}},
          [](Tape&, const Vars& x) { return batch_norm(x[0], x[1], x[2], running_for(x[0]), 1e-3); },
