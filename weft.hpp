@@ -17,6 +17,7 @@
 #include <weft/layers/compose.hpp>
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
+#include <weft/layers/embedding.hpp>
 #include <weft/layers/initialise.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/norm.hpp>

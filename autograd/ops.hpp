@@ -56,6 +56,11 @@ inline Var operator/(Var a, double b) { return a * (1 / b); }
 Var maximum(Var a, Var b);
 Var minimum(Var a, Var b);
 
+// ---- lookup (ops/embedding.cpp) ----
+/// Row ids[…, n] of the matrix S(table) [V, d] in column n: Sᵀ times one-hot columns. ids: i32 [lead…, 1, N] in [0, V), result
+/// [lead…, d, N]. The gradient of the table adds what arrives at an id by leading row, then by column. Throws UsageError for other ids.
+Var embedding(const PatternPtr& pattern, Var table, const Tensor& ids);
+
 // ---- reductions (ops/reductions.cpp): over all rows of each column, result [1, N] ----
 Var sum_rows(Var x);
 Var mean_rows(Var x);

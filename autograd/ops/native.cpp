@@ -14,6 +14,7 @@
 #include <weft/kernels/avg_pool.hpp>
 #include <weft/kernels/gemm.hpp>
 #include <weft/kernels/im2col.hpp>
+#include <weft/kernels/table.hpp>
 
 namespace weft {
 
@@ -283,6 +284,20 @@ Var native_conv_transpose2d(Var weight, Var bias, Var x, Lattice in, int c_out, 
     const Tensor dy = contiguous(arriving, pool);
     conv_transpose2d_gradients(l, w, pixels, dy, pool, grads);
     add_bias_gradient(dy, out.c, grads);
+  });
+}
+
+Var native_embedding(Var table, const Tensor& ids, std::int64_t vocabulary, std::int64_t dim) {
+  const char* op = "native_embedding";
+  Tape& tape = table.tape();
+  const ValueLayout layout{BlockKind::dense, static_cast<int>(vocabulary), static_cast<int>(dim)};
+  require_float(op, table);
+  require_plain(op, "the table", table, layout.slot_size());
+  require_ids(op, tape, ids, vocabulary);
+  const Tensor y = Tensor::tiled(table.dtype(), ids.rows().with_back(dim), ids.columns(), tape.pool());
+  kernels::read_rows(layout, table.value(), ids, y);
+  return tape.record(op, y, {table}, [layout, ids](const Tensor& dy, GradSink& grads) {
+    kernels::scatter_add_rows(layout, ids, dy, grads.running_sum(0));
   });
 }
 

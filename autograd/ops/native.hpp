@@ -18,6 +18,9 @@ Var native_conv2d(Var weight, Var bias, Var x, Lattice in, int c_out, patterns::
 /// Transposed convolution by GEMM and col2im. weight: one slot per group, ValueLayout{dense, k*k*c_out/g, c_in/g}, row = tap*(c_out/g) +
 /// channel.
 Var native_conv_transpose2d(Var weight, Var bias, Var x, Lattice in, int c_out, patterns::Conv2dOptions options, int output_pad);
+/// Row ids[…, n] of a dense table in column n; the gradient is scatter-added. table: ValueLayout{dense, vocabulary, dim}, one slot.
+/// Throws UsageError for ids that are not i32 in [0, vocabulary).
+Var native_embedding(Var table, const Tensor& ids, std::int64_t vocabulary, std::int64_t dim);
 /// The mean of each window, padding counted.
 Var native_avg_pool2d(Var x, Lattice in, patterns::Pool2dOptions options);
 

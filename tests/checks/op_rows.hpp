@@ -198,6 +198,32 @@ inline PatternPtr small_pattern() {
   return pattern;
 }
 
+/// Ids of two leading rows, each of them used by several columns and one of them by none.
+inline std::int32_t id_at(std::int64_t row, std::int64_t n) { return static_cast<std::int32_t>((3 * row + n * n) % 4); }
+
+inline Tensor ids_for(const ColumnsPtr& columns) {
+  std::vector<std::int32_t> values;
+  for (std::int64_t row = 0; row < 2; ++row)
+    for (std::int64_t n = 0; n < columns->count; ++n) values.push_back(id_at(row, n));
+  return pack_rows(values, {2, 1}, columns);
+}
+
+inline Row lookup_row(const PatternPtr& table) {
+  const std::int64_t d = table->cols();
+  return {"embedding(const PatternPtr& pattern, Var table, const Tensor& ids)",
+          {{{table->values_size()}, false}, {{2, d}}},
+          [table](Tape&, const Vars& x) { return embedding(table, x[0], ids_for(x[1].columns())) * x[1]; },
+          [table, d](const Arrays& x, std::int64_t n) {
+            const std::vector<double> s = to_dense(*table, x[0]);
+            Values y;
+            for (std::int64_t row = 0; row < 2; ++row)
+              for (std::int64_t k = 0; k < d; ++k)
+                for (std::int64_t column = 0; column < n; ++column)
+                  y.push_back(s[static_cast<std::size_t>(id_at(row, column) * d + k)] * x[1][y.size()]);
+            return y;
+          }};
+}
+
 inline Values product_of(const Arrays& x, std::int64_t n) {
   const std::vector<double> s = to_dense(*small_pattern(), x[0]);
   Values y(static_cast<std::size_t>(5 * n));
@@ -296,6 +322,15 @@ inline const std::vector<Row>& rows() {
         "operator/(Var a, double b)", [](Var x) { return x / 4.0; }, [](double v) { return v / 4; }));
     add(pair_row("maximum(Var a, Var b)", maximum, [](double a, double b) { return std::max(a, b); }));
     add(pair_row("minimum(Var a, Var b)", minimum, [](double a, double b) { return std::min(a, b); }));
+    add(lookup_row(small_pattern()));                                      // ragged blocks
+    add(lookup_row(patterns::repeat_diagonal(patterns::dense(3, 4), 2)));  // tied: ids share entries
+    add(lookup_row(patterns::permutation({1, 0, 2}, 2)));                  // identity blocks
+    add(lookup_row(patterns::from_rows(
+        5, 7,
+        [](std::int64_t i) {
+          return std::vector<std::int32_t>{static_cast<std::int32_t>(i), 6};
+        },
+        4)));  // masks
     add(column_row("sum_rows(Var x)", sum_rows, total));
     add(column_row("mean_rows(Var x)", mean_rows, [](const Values& v) { return total(v) / static_cast<double>(v.size()); }));
     add(column_row("max_rows(Var x)", max_rows, [](const Values& v) { return *std::max_element(v.begin(), v.end()); }));
