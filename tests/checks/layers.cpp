@@ -13,6 +13,7 @@
 #include <weft/layers/compose.hpp>
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
+#include <weft/layers/embedding.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/norm.hpp>
 #include <weft/layers/optim/adam.hpp>
@@ -22,6 +23,27 @@
 using namespace weft;
 
 namespace {
+
+/// What an embedding gives for ids of 4 steps, added to x: ids have no gradient.
+struct Lookup {
+  Embedding table;
+  explicit Lookup(Embedding embedding) : table(std::move(embedding)) {}
+  Var operator()(Var x) const {
+    std::vector<std::int32_t> ids;
+    for (std::int64_t t = 0; t < 4; ++t)
+      for (std::int64_t n = 0; n < x.columns()->count; ++n) ids.push_back(static_cast<std::int32_t>((2 * t + n * n) % table.vocabulary()));
+    return x + table(x.tape().input(pack_rows(ids, {4, 1}, x.columns())));
+  }
+};
+
+/// A lookup, and a softmax that multiplies by the same table.
+struct TiedSoftmax {
+  Lookup lookup;
+  Linear logits;
+  TiedSoftmax(const Scope& s, std::int64_t vocabulary)
+      : lookup(Embedding(s / "table", vocabulary, 3)), logits(s / "softmax", lookup.table.table(), {.bias = vocabulary != 32}) {}
+  Var operator()(Var x) const { return x | lookup | tanh | logits; }
+};
 
 /// A layer under test, type-erased.
 struct LayerCase {
@@ -53,7 +75,16 @@ std::vector<LayerCase> convolution_cases() {
     return layer_case(
         name, in.shape(), [=](const Scope& s) { return ConvTranspose2d(s, in, c_out, options); }, options.density == 1);
   };
+  const auto conv1d = [](const char* name, int length, int c_in, int c_out, SeriesConvOptions options) {
+    return layer_case(
+        name, {length, c_in}, [=](const Scope& s) { return Conv1d(s, length, c_in, c_out, options); }, options.density == 1);
+  };
   return {
+      conv1d("conv over time", 7, 3, 5, {.pad = 1}),
+      conv1d("conv over time strided, dilated, in groups", 9, 4, 6, {.kernel = 2, .stride = 2, .dilation = 3, .groups = 2, .bias = false}),
+      conv1d("causal conv", 6, 2, 4, {.kernel = 3, .dilation = 2, .causal = true}),
+      conv1d("causal depthwise conv", 6, 3, 3, {.kernel = 2, .groups = 3, .causal = true}),
+      conv1d("sparse conv over time", 6, 8, 8, {.pad = 1, .density = 0.4, .block = 4}),
       conv2d("conv 3x3", {5, 4, 3}, 5, {}),
       conv2d("conv padded, strided", {7, 6, 2}, 3, {.kernel = 3, .stride = 2, .pad = 1}),
       conv2d("conv dilated without bias", {7, 7, 2}, 3, {.kernel = 3, .dilation = 2, .bias = false}),
@@ -119,6 +150,15 @@ std::vector<LayerCase> other_cases() {
                  [](const Scope& s) {
                    return BatchNorm(s, {4, 3, 2});
                  }),
+      layer_case("embedding", {4, 3}, [](const Scope& s) { return Lookup(Embedding(s, 33, 3)); }),
+      layer_case(
+          "embedding on a sparse matrix", {4, 8},
+          [](const Scope& s) { return Lookup(Embedding(s, patterns::random_blocks(24, 8, 4, 0.5, 3))); }, false),
+      layer_case(
+          "embedding on a tied matrix", {4, 8},
+          [](const Scope& s) { return Lookup(Embedding(s, patterns::repeat_diagonal(patterns::dense(5, 4), 2))); }, false),
+      layer_case("tied softmax", {4, 3}, [](const Scope& s) { return TiedSoftmax(s, 23); }),
+      layer_case("tied softmax of two blocks", {4, 3}, [](const Scope& s) { return TiedSoftmax(s, 32); }),
       layer_case("layer norm", {3, 6}, [](const Scope& s) { return LayerNorm(s, 6); }),
       layer_case("dropout", {12}, [](const Scope& s) { return Dropout(s, 0.4); }),
       layer_case("residual", {6}, [](const Scope& s) { return Residual(Linear(s / "inner", 6, 6)); }),
@@ -324,6 +364,42 @@ TEST_CASE("batch norm's running statistics move in training and serve in evaluat
   norm(tape.input(x)).value();
   CHECK(unpack_rows<double>(norm.running().mean) == mean);
   CHECK(params.state()[2].first == "n.running_mean");
+}
+
+TEST_CASE("an embedding is saved as torch saves it, and a tied softmax adds no matrix") {
+  ParamStore params(Device{}, 1, Dtype::f64);
+  const Embedding words(Scope(params) / "words", 50, 6);
+  const Linear softmax(Scope(params) / "softmax", words.table());
+  const State state = params.state();
+  REQUIRE(state.size() == 2);
+  CHECK(state[0].first == "words.weight");
+  CHECK(state[0].second.rows() == Shape{50, 6});
+  CHECK(state[1].first == "softmax.bias");
+  CHECK(softmax.weight() == words.weight());
+  Tape tape(Mode::eval);
+  const std::vector<double> y =
+      unpack_rows<double>(words(tape.input(pack_rows(std::vector<std::int32_t>{49, 0}, {1}, sample_columns(2)))).value());
+  for (std::int64_t k = 0; k < 6; ++k) {
+    CHECK(y[static_cast<std::size_t>(2 * k)] == state[0].second.data<double>()[49 * 6 + k]);
+    CHECK(y[static_cast<std::size_t>(2 * k + 1)] == state[0].second.data<double>()[k]);
+  }
+  const Summary table = summary([&](Var ids) { return ids | words | softmax; }, {3, 1}, {.dtype = Dtype::i32});
+  CHECK(table.total.parameters == 50 * 6 + 50);
+}
+
+TEST_CASE("an embedding refuses ids that are none, in every form") {
+  for (const Form form : {Form::sparse, Form::native}) {
+    ParamStore params;
+    const Embedding words(Scope(params, form) / "words", 50, 6);
+    Tape tape(Mode::eval);
+    const auto ids = [&](std::int32_t id) { return tape.input(pack_rows(std::vector<std::int32_t>{3, id, 4}, {1}, sample_columns(3))); };
+    CHECK_THROWS_WITH_AS(words(ids(50)), doctest::Contains("id 50 at row 0, column 1"), UsageError);
+    CHECK_THROWS_WITH_AS(words(ids(-1)), doctest::Contains("id -1"), UsageError);
+    CHECK_THROWS_WITH_AS(words(tape.input(cast(random_rows({1}, 3, 1), Dtype::f32))), doctest::Contains("not i32"), UsageError);
+    CHECK_THROWS_WITH_AS(words(tape.input(pack_rows(std::vector<std::int32_t>{3, 1, 4}, {3}, sample_columns(1)))),
+                         doctest::Contains("axis of 1"), ShapeError);
+    CHECK_THROWS_AS(Embedding(Scope(params, form) / "none", 0, 6), ShapeError);
+  }
 }
 
 TEST_CASE("layers refuse what does not fit, with their path and both sides") {
