@@ -71,6 +71,18 @@ Var sum(Var x);
 /// The mean over all rows and valid columns: a plain scalar.
 Var mean(Var x);
 
+// ---- over time (ops/steps.cpp): one result for each line of steps, rows without the time axis; steps below a column's length count ----
+
+/// Where a tensor has its steps: [T, C, N] or [C, T, N].
+enum class TimeAxis : std::uint8_t { first, last };
+/// A column of length 0 gives 0 and takes no gradient.
+Var mean_steps(Var x, TimeAxis time);
+/// The first largest step takes the gradient.
+Var max_steps(Var x, TimeAxis time);
+Var last_step(Var x, TimeAxis time);
+/// x at each of `steps` steps, whatever the lengths: a new axis, first or last.
+Var repeat_steps(Var x, std::int64_t steps, TimeAxis time);
+
 // ---- softmax (ops/softmax.cpp): over the last row axis ----
 Var softmax(Var x);
 Var log_softmax(Var x);

@@ -250,6 +250,25 @@ inline Values max_pool_of(const Values& x, std::int64_t n) {  // 4x4x2, 2x2 wind
   return y;
 }
 
+/// One value for each line over the time axis of [outer, steps, inner] from its values in order.
+inline Row steps_row(const std::string& declaration, Var (*op)(Var, TimeAxis), TimeAxis time, double (*f)(const Values&)) {
+  const bool first = time == TimeAxis::first;
+  return {declaration,
+          {{first ? Shape{5, 2, 3} : Shape{2, 3, 5}}},
+          [op, time](Tape&, const Vars& x) { return op(x[0], time); },
+          [first, f](const Arrays& x, std::int64_t n) {
+            Values y;
+            for (std::int64_t row = 0; row < 6; ++row)
+              for (std::int64_t column = 0; column < n; ++column) {
+                Values line;
+                for (std::int64_t t = 0; t < 5; ++t)
+                  line.push_back(x[0][static_cast<std::size_t>((first ? t * 6 + row : row * 5 + t) * n + column)]);
+                y.push_back(f(line));
+              }
+            return y;
+          }};
+}
+
 inline double normal_below(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 inline const std::vector<Row>& rows() {
@@ -335,6 +354,28 @@ inline const std::vector<Row>& rows() {
     add(column_row("mean_rows(Var x)", mean_rows, [](const Values& v) { return total(v) / static_cast<double>(v.size()); }));
     add(column_row("max_rows(Var x)", max_rows, [](const Values& v) { return *std::max_element(v.begin(), v.end()); }));
     add(column_row("min_rows(Var x)", min_rows, [](const Values& v) { return *std::min_element(v.begin(), v.end()); }));
+    for (const TimeAxis time : {TimeAxis::first, TimeAxis::last}) {
+      add(steps_row("mean_steps(Var x, TimeAxis time)", mean_steps, time, [](const Values& v) { return total(v) / 5; }));
+      add(steps_row("max_steps(Var x, TimeAxis time)", max_steps, time,
+                    [](const Values& v) { return *std::max_element(v.begin(), v.end()); }));
+      add(steps_row("last_step(Var x, TimeAxis time)", last_step, time, [](const Values& v) { return v.back(); }));
+    }
+    add({"repeat_steps(Var x, std::int64_t steps, TimeAxis time)",
+         {{{3, 2}}},
+         [](Tape&, const Vars& x) { return repeat_steps(x[0], 4, TimeAxis::first); },
+         [](const Arrays& x, std::int64_t) {
+           Values y;
+           for (int t = 0; t < 4; ++t) y.insert(y.end(), x[0].begin(), x[0].end());
+           return y;
+         }});
+    add({"repeat_steps(Var x, std::int64_t steps, TimeAxis time)",
+         {{{3}}},
+         [](Tape&, const Vars& x) { return repeat_steps(x[0], 4, TimeAxis::last); },
+         [](const Arrays& x, std::int64_t n) {
+           Values y;
+           for (std::int64_t i = 0; i < 12 * n; ++i) y.push_back(x[0][static_cast<std::size_t>(i / (4 * n) * n + i % n)]);
+           return y;
+         }});
     add({"sum(Var x)",
          {{{3, 2}}},
          [](Tape&, const Vars& x) { return sum(x[0]); },
