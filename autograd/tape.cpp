@@ -79,6 +79,8 @@ void GradSink::add(int i, const Tensor& g) {
   if (wants(i)) tape_.accumulate(inputs_[static_cast<std::size_t>(i)], g);
 }
 
+Tensor GradSink::running_sum(int i) { return tape_.running_sum(inputs_.at(static_cast<std::size_t>(i))); }
+
 Tensor GradSink::take(std::int32_t node) {
   const auto found = tape_.arriving_.find(node);
   if (found == tape_.arriving_.end()) return {};
@@ -372,6 +374,19 @@ void Tape::accumulate(std::int32_t id, const Tensor& g) {
         target.columns ? Tensor::tiled(target.dtype, target.rows, target.columns, pool_) : Tensor::plain(target.dtype, target.rows, pool_);
     kernels::binary(kernels::Binary::add, before, g, sum);
   }
+}
+
+Tensor Tape::running_sum(std::int32_t id) {
+  const auto found = arriving_.find(id);
+  if (found == arriving_.end()) {
+    const Tensor zeros = lend(id);
+    zeros.fill(0);
+    accumulate(id, zeros);
+  } else if (!nodes_[static_cast<std::size_t>(id)].grad_owned) {
+    found->second = found->second.clone(pool_);
+  }
+  nodes_[static_cast<std::size_t>(id)].grad_owned = true;
+  return arriving_.at(id);
 }
 
 Gradients Tape::collect() {

@@ -53,12 +53,6 @@ void require_sides(const Scope& s, std::int64_t in, std::int64_t out) {
     throw ShapeError({.op = "linear", .path = s.path(), .what = cat("in = ", in, ", out = ", out, ": both must be 1 or more")});
 }
 
-/// Mean stored entries of a row and of a column.
-Fans fans_of(const SparsePattern& p) {
-  const auto nnz = static_cast<double>(p.nnz());
-  return {nnz / static_cast<double>(p.rows()), nnz / static_cast<double>(p.cols())};
-}
-
 PatternWeight::Spec pattern_spec(PatternPtr pattern, const LinearOptions& options) {
   PatternWeight::Spec spec{.pattern = std::move(pattern), .keeps_pattern = true, .init = options.init};
   spec.field = values_map(spec.pattern);
@@ -88,6 +82,9 @@ Linear::Linear(const Scope& s, std::int64_t in, std::int64_t out, LinearOptions 
 
 Linear::Linear(const Scope& s, PatternPtr pattern, LinearOptions options)
     : weight_(s, "linear", pattern_spec(std::move(pattern), options)), repeats_(std::make_shared<Repeats>()) {}
+
+Linear::Linear(const Scope& s, const PatternWeight& shared, LinearOptions options)
+    : weight_(s, "linear", shared, options.bias ? shared.pattern()->rows() : 0), repeats_(std::make_shared<Repeats>()) {}
 
 Var Linear::operator()(Var x) const {
   const LayerCall call(x.tape(), weight_.path());

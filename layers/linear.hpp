@@ -26,6 +26,9 @@ class Linear {
   /// Any pattern; .density and .block are not used.
   Linear(const Scope& s, PatternPtr pattern, LinearOptions options = {});
 
+  /// The matrix of another layer, and its form: a softmax that is tied to an embedding. Only .bias is used; it is this layer's own.
+  Linear(const Scope& s, const PatternWeight& shared, LinearOptions options = {});
+
   Var operator()(Var x) const;
 
   std::int64_t in() const { return weight_.pattern()->cols(); }

@@ -47,6 +47,11 @@ Parameter weight_parameter(const Scope& s, Tensor value, FieldMap map) {
 
 }  // namespace
 
+Fans fans_of(const SparsePattern& p) {
+  const auto nnz = static_cast<double>(p.nnz());
+  return {nnz / static_cast<double>(p.rows()), nnz / static_cast<double>(p.cols())};
+}
+
 PatternWeight::PatternWeight(const Scope& s, std::string kind, Spec spec)
     : form_(s.form()), path_(s.path()), kind_(std::move(kind)), pattern_(spec.pattern), field_(spec.field) {
   if (form_ == Form::native && !spec.native.at)
@@ -72,9 +77,20 @@ PatternWeight::PatternWeight(const Scope& s, std::string kind, Spec spec)
                           keeps_pattern ? (prefix.empty() ? "values" : prefix + ".values") : std::string());
   if (keeps_pattern)
     for (auto& [name, array] : pattern_state(*pattern_, prefix)) s.store().add_structure(name, array);
-  if (spec.bias == 0) return;
-  const Tensor bias = drawn({spec.bias}, dtype, s.random("bias"), initialise::torch_default(), spec.fans);
-  bias_ = s.store().add({.name = s.path_of("bias"), .value = bias, .decay = false, .shape = {spec.bias}});
+  add_bias(s, spec.bias, spec.fans);
+}
+
+PatternWeight::PatternWeight(const Scope& s, std::string kind, const PatternWeight& shared, std::int64_t bias) : PatternWeight(shared) {
+  path_ = s.path();
+  kind_ = std::move(kind);
+  bias_ = nullptr;
+  add_bias(s, bias, fans_of(*pattern_));
+}
+
+void PatternWeight::add_bias(const Scope& s, std::int64_t length, Fans fans) {
+  if (length == 0) return;
+  const Tensor bias = drawn({length}, s.store().dtype(), s.random("bias"), initialise::torch_default(), fans);
+  bias_ = s.store().add({.name = s.path_of("bias"), .value = bias, .decay = false, .shape = {length}});
 }
 
 std::vector<double> PatternWeight::to_dense() const {

@@ -13,6 +13,9 @@
 
 namespace weft {
 
+/// Mean stored entries of a row and of a column.
+Fans fans_of(const SparsePattern& pattern);
+
 /// The weight and bias of one linear layer in the form of its scope.
 class PatternWeight {
  public:
@@ -29,6 +32,9 @@ class PatternWeight {
   /// Draws the weight in field order, registers "weight" and "bias". The untied form starts every block from its tied values.
   /// Throws ConfigError in the native form for a layer that has none.
   PatternWeight(const Scope& s, std::string kind, Spec spec);
+
+  /// A layer of its own that multiplies by the weight of another: registers its "bias" alone.
+  PatternWeight(const Scope& s, std::string kind, const PatternWeight& shared, std::int64_t bias);
 
   Form form() const { return form_; }
   const std::string& path() const { return path_; }
@@ -49,6 +55,8 @@ class PatternWeight {
   LayerInfo info(std::int64_t repeats) const;
 
  private:
+  void add_bias(const Scope& s, std::int64_t length, Fans fans);
+
   Form form_;
   std::string path_, kind_;
   PatternPtr pattern_;
