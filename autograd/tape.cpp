@@ -79,6 +79,10 @@ void GradSink::add(int i, const Tensor& g) {
   if (wants(i)) tape_.accumulate(inputs_[static_cast<std::size_t>(i)], g);
 }
 
+void GradSink::add_rows(int i, const Tensor& g, std::int64_t begin) {
+  if (wants(i)) tape_.accumulate_rows(inputs_[static_cast<std::size_t>(i)], g, begin);
+}
+
 Tensor GradSink::take(std::int32_t node) {
   const auto found = tape_.arriving_.find(node);
   if (found == tape_.arriving_.end()) return {};
@@ -372,6 +376,23 @@ void Tape::accumulate(std::int32_t id, const Tensor& g) {
         target.columns ? Tensor::tiled(target.dtype, target.rows, target.columns, pool_) : Tensor::plain(target.dtype, target.rows, pool_);
     kernels::binary(kernels::Binary::add, before, g, sum);
   }
+}
+
+void Tape::accumulate_rows(std::int32_t id, const Tensor& g, std::int64_t begin) {
+  const auto found = arriving_.find(id);
+  Node& target = nodes_[static_cast<std::size_t>(id)];
+  if (found == arriving_.end()) {  // the other rows get nothing so far
+    const Tensor whole = lend(id);
+    whole.fill(0);
+    accumulate(id, whole);
+  } else if (!target.grad_owned) {
+    found->second = found->second.clone(pool_);
+  }
+  target.grad_owned = true;
+  const Tensor& sum = arriving_.at(id);
+  const Tensor part = sum.is_tiled() ? sum.slice_rows(begin, begin + g.row_count()) : Tensor::plain_view(sum, begin, {g.row_count()});
+  if (check_finite_ && running_ < records_.size()) check_values(g, records_[running_].op, records_[running_].path, "gradient of its input");
+  kernels::binary(kernels::Binary::add, part, g, part);
 }
 
 Gradients Tape::collect() {
