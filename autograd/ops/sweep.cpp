@@ -83,7 +83,7 @@ Recurrence::Recurrence(Cell cell, PatternPtr links, PatternPtr ih, PatternPtr hh
   hidden_ = patterns::tied_kron(apart_ ? one_a_row(*links_) : links_, hh_);
 }
 
-PatternPtr Recurrence::matrix() const { return patterns::tied_kron(links_, hh_); }
+PatternPtr Recurrence::matrix() const { return apart_ ? patterns::tied_kron(links_, hh_) : hidden_; }
 
 std::int64_t Recurrence::levels() const {
   std::vector<std::int64_t> level(static_cast<std::size_t>(steps()), 1);
@@ -131,12 +131,12 @@ class SweepRun {
     }
   }
 
-  SweepState last() const {
+  SweepState last(const Pool& pool) const {
     const Columns& columns = *x_.columns();
     const ColumnsPtr streams = std::make_shared<const Columns>(Columns{columns.count, columns.lanes, columns.first_global});
     const auto tail = [&](const Tensor& all) {
       if (!all.defined() || r_.carried() == 0) return Tensor();
-      const Tensor end = Tensor::tiled(all.dtype(), {r_.carried(), r_.units()}, streams);
+      const Tensor end = Tensor::tiled(all.dtype(), {r_.carried(), r_.units()}, streams, pool);
       kernels::gather_steps(
           all, [&](std::int64_t n, std::int64_t step) { return columns.length(n, r_.steps()) + step; }, end);
       return end;
@@ -299,7 +299,7 @@ Var sweep(const Recurrence& r, Var ih, Var hh, Var bias, Var x, SweepState& stat
   const auto run = std::make_shared<SweepRun>(r, hh.value(), bias.id() >= 0 ? bias.value() : Tensor(), x.value(), tape.pool());
   run->begin_with(state);
   run->forward(w, options.chunk);
-  state = run->last();
+  state = run->last(tape.pool());
   const auto backward = [run, w, r, pool = tape.pool()](const Tensor& dy, GradSink& grads) {
     const Tensor dhidden = run->backward(dy, pool);
     const PatternPtr inputs = r.inputs(r.steps());
