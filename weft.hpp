@@ -26,6 +26,7 @@
 #include <weft/layers/optim/schedule.hpp>
 #include <weft/layers/optim/sgd.hpp>
 #include <weft/layers/pool.hpp>
+#include <weft/layers/recurrent.hpp>
 #include <weft/layers/reversible_norm.hpp>
 #include <weft/layers/scope.hpp>
 #include <weft/layers/summary.hpp>

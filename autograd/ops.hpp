@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <weft/autograd/ops/glue.hpp>
 #include <weft/autograd/tape.hpp>
 #include <weft/autograd/var.hpp>
 #include <weft/core/shape.hpp>
@@ -24,37 +25,6 @@ Var map_op(Var x, kernels::MapCall call);
 /// Maximum over kernel x kernel windows of an image-like value; extends a pending product where windows do not overlap.
 /// The first maximum of a window takes the gradient.
 Var max_pool2d(Var x, Lattice in, int kernel, int stride, int pad);
-/// a + b with equal rows and columns; a pending side takes the other as its residual.
-Var operator+(Var a, Var b);
-
-// ---- elementwise (ops/maps.cpp) ----
-Var relu(Var x);
-Var leaky_relu(Var x, double slope);
-Var gelu(Var x);
-Var silu(Var x);
-Var tanh(Var x);
-Var sigmoid(Var x);
-Var exp(Var x);
-Var log(Var x);
-Var sqrt(Var x);
-Var abs(Var x);
-/// Values below lo or above hi become lo or hi; gradient zero there.
-Var clamp(Var x, double lo, double hi);
-
-// ---- arithmetic (ops/arithmetic.cpp): equal rows, or a scalar ----
-Var operator-(Var a, Var b);
-Var operator*(Var a, Var b);
-Var operator/(Var a, Var b);
-Var operator-(Var a);
-Var operator+(Var a, double b);
-Var operator*(Var a, double b);
-inline Var operator+(double a, Var b) { return b + a; }
-inline Var operator*(double a, Var b) { return b * a; }
-inline Var operator-(Var a, double b) { return a + -b; }
-inline Var operator/(Var a, double b) { return a * (1 / b); }
-/// The larger / smaller of two values, element by element; the first takes the gradient of a tie.
-Var maximum(Var a, Var b);
-Var minimum(Var a, Var b);
 
 // ---- lookup (ops/embedding.cpp) ----
 /// Row ids[…, n] of the matrix S(table) [V, d] in column n: Sᵀ times one-hot columns. ids: i32 [lead…, 1, N] in [0, V), result
@@ -128,14 +98,5 @@ Var layer_norm(Var x, Var gamma, Var beta, double eps);
 // ---- dropout (ops/dropout.cpp) ----
 /// In training zeroes a share p and scales the rest by 1/(1-p); the draw keys on (seed, step, layer path, row, global column).
 Var dropout(Var x, double p);
-
-// ---- shape (ops/shape.cpp) ----
-/// Rows of the inputs one after another along the first axis: [a+b, …].
-Var concat(const std::vector<Var>& parts);
-/// Rows [begin, end) along the first row axis; a view.
-Var slice(Var x, std::int64_t begin, std::int64_t end);
-Var reshape(Var x, Shape rows);
-/// One row axis.
-Var flatten(Var x);
 
 }  // namespace weft

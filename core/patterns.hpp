@@ -13,6 +13,8 @@ namespace weft::patterns {
 
 /// Every block of a rows x cols matrix: a dense layer. Untied; a block is no larger than the matrix, edges are ragged.
 PatternPtr dense(std::int64_t rows, std::int64_t cols, int block = 32);
+/// The same in blocks that divide both sides, near 32 where they can be: for repeat_diagonal and tied_kron.
+PatternPtr dense_whole(std::int64_t rows, std::int64_t cols);
 /// `count` blocks of height x width along the diagonal: grouped linear maps, Monarch factors.
 PatternPtr block_diagonal(std::int64_t count, int height, int width);
 /// Blocks (r, c) with -below <= c - r <= above on a square matrix of n scalars.
@@ -33,6 +35,9 @@ PatternPtr skip(std::int64_t steps, int by, Carry carry = Carry::no);
 /// Node parents[i] takes node i: a tree (or several) from its leaves to its roots, whose parent is -1. Throws ShapeError unless every
 /// parent comes after its children.
 PatternPtr tree_from_parents(const std::vector<std::int32_t>& parents);
+/// Links of the first `steps` steps (and what is carried): what a shorter sequence takes of a rule for the longest. Kinds keep their
+/// numbers. Throws ShapeError for more steps than links has, and if one of the first takes a later one.
+PatternPtr leading(const PatternPtr& links, std::int64_t steps);
 
 /// Row i of the result is row source[i] of X. Identity blocks of `block` rows; one constant slot.
 PatternPtr permutation(const std::vector<std::int32_t>& source, int block = 1);

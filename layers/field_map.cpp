@@ -73,6 +73,16 @@ FieldMap linear_map(const PatternPtr& dense) {
           }};
 }
 
+FieldMap stacked(const FieldMap& one, std::int64_t count) {
+  if (count == 1) return one;
+  Shape shape{count};
+  for (int axis = 0; axis < one.shape.rank(); ++axis) shape = shape + one.shape[axis];
+  return {shape, count * one.stored, [one, size = one.shape.size()](std::int64_t i) {
+            const std::int64_t place = one.at(i % size);
+            return place < 0 ? place : i / size * one.stored + place;
+          }};
+}
+
 namespace {
 
 /// Element i of [first, second, taps], `first` spread over the groups.

@@ -26,6 +26,9 @@ FieldMap values_map(const PatternPtr& pattern);
 /// [out, in] over a pattern that stores every block once (patterns::dense).
 FieldMap linear_map(const PatternPtr& dense);
 
+/// `count` weights one after another: [count, shape…]; for one, the map itself.
+FieldMap stacked(const FieldMap& one, std::int64_t count);
+
 /// A convolution's channels and taps: what decides where its weight lies.
 struct ConvWeight {
   int in, out, kernel, groups;

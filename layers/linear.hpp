@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include <weft/core/by_count.hpp>
 #include <weft/layers/layer_call.hpp>
 #include <weft/layers/pattern_weight.hpp>
 
@@ -40,10 +40,8 @@ class Linear {
   const ParamPtr& bias() const { return weight_.bias(); }
 
  private:
-  struct Repeats;  // I ⊗ S for the numbers of leading rows seen so far
-
   PatternWeight weight_;
-  std::shared_ptr<Repeats> repeats_;
+  ByCount<PatternPtr> repeats_;  // I ⊗ S for so many leading rows
 };
 
 }  // namespace weft

@@ -461,6 +461,25 @@ inline const std::vector<Row>& rows() {
            y.insert(y.end(), x[0].begin(), x[0].end());
            return y;
          }});
+    add({"beside(Var a, Var b)",
+         {{{3, 2}}, {{3, 1}}},
+         [](Tape&, const Vars& x) { return beside(x[0], x[1]); },
+         [](const Arrays& x, std::int64_t n) {
+           Values y;
+           for (std::int64_t line = 0; line < 3; ++line) {
+             y.insert(y.end(), x[0].begin() + line * 2 * n, x[0].begin() + (line + 1) * 2 * n);
+             y.insert(y.end(), x[1].begin() + line * n, x[1].begin() + (line + 1) * n);
+           }
+           return y;
+         }});
+    add({"reverse_steps(Var x)",
+         {{{3, 2}}},
+         [](Tape&, const Vars& x) { return reverse_steps(x[0]); },
+         [](const Arrays& x, std::int64_t n) {
+           Values y;
+           for (std::int64_t step = 3; step-- > 0;) y.insert(y.end(), x[0].begin() + step * 2 * n, x[0].begin() + (step + 1) * 2 * n);
+           return y;
+         }});
     add({"slice(Var x, std::int64_t begin, std::int64_t end)",
          {{{3, 2}}},
          [](Tape&, const Vars& x) { return slice(x[0], 1, 3); },
