@@ -329,6 +329,8 @@ TEST_CASE("initialisers have the stated moments") {
   CHECK(moments(initialise::truncated_normal(0.02))[2] <= 0.04);
   CHECK(moments(initialise::truncated_normal(0.02))[1] == doctest::Approx(0.02 * 0.8796).epsilon(0.02));
   CHECK(std::abs(moments(initialise::truncated_normal(0.02))[0]) < 0.001);
+  CHECK(moments(initialise::uniform(0.1))[2] <= 0.1);
+  CHECK(moments(initialise::uniform(0.1))[1] == doctest::Approx(0.1 / std::sqrt(3.0)).epsilon(0.02));
   CHECK(moments(initialise::constant(0.5))[0] == doctest::Approx(0.5));
 }
 

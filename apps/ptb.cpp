@@ -1,0 +1,16 @@
+// An LSTM on the words of the Penn Treebank, every layer a sparse matrix product: ./run ptb
+#include <weft.hpp>
+#include <weft/apps/models/language_net.hpp>
+#include <weft/apps/support/run.hpp>
+
+using namespace weft;
+
+int main(int argc, char** argv) {
+  return guarded([&] {
+    Run run(argc, argv, language_recipe({.epochs = 20, .dropout = 0.45}));
+    const TokenData text = run.tokens(TokenSet::ptb);
+    ParamStore params(run.device(), run.seed());
+    const LanguageNet net(Scope{params, run.form()}, text.vocabulary.size(), run.options());
+    return run.fit(net, params, text);
+  });
+}
