@@ -67,7 +67,8 @@ class TableReader {
 
  private:
   [[noreturn]] void refuse_empty(const std::string& what) const {
-    throw FormatError({.op = "series", .path = path_, .what = what, .hint = "a row of names comes first, then one of values for each step"});
+    throw FormatError(
+        {.op = "series", .path = path_, .what = what, .hint = "a row of names comes first, then one of values for each step"});
   }
 
   std::string column(std::size_t i) const { return cat("column ", i + 1, " ('", header_[i], "')"); }
@@ -79,7 +80,8 @@ class TableReader {
     first_ = static_cast<std::size_t>(times_);
     if (header_.size() == first_) csv_.refuse("the table has times and no series", "add a column of numbers");
     const auto is_number = [&](const std::string& name) { return number_of(name, separator_).has_value(); };
-    const bool nameless = times_ == TimeColumns::none ? std::all_of(header_.begin(), header_.end(), is_number) : bool(parse_time(header_[0]));
+    const bool nameless =
+        times_ == TimeColumns::none ? std::all_of(header_.begin(), header_.end(), is_number) : bool(parse_time(header_[0]));
     if (nameless) refuse_empty("the first row has values, not the names of the columns");
     for (std::size_t i = first_; i < header_.size(); ++i)
       if (header_[i].empty()) refuse_empty(cat("column ", i + 1, " has no name"));
@@ -103,8 +105,9 @@ class TableReader {
       csv_.refuse(cat("the time ", row_[0], apart == 0 ? " is that of the row before" : " is before that of the row before"),
                   "sort the rows by time and keep one for each");
     if (row >= 2 && apart != series_.interval)
-      csv_.refuse(cat("the time ", row_[0], " is ", apart, " seconds after the row before, the first rows are ", series_.interval, " apart"),
-                  "fill gaps, or leave the time column away where steps are not equally long");
+      csv_.refuse(
+          cat("the time ", row_[0], " is ", apart, " seconds after the row before, the first rows are ", series_.interval, " apart"),
+          "fill gaps, or leave the time column away where steps are not equally long");
     last_ = now;
   }
 

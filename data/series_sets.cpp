@@ -82,7 +82,9 @@ SeriesData find(const SeriesFile& wanted, const std::vector<SeriesFile>& known, 
     tried.push_back((std::filesystem::path(place) / below).string());
     if (const std::string path = gzip_or_plain(tried.back(), wanted.file); !path.empty()) return load(wanted, path, remarks);
   }
-  throw FormatError({.op = !places.data.empty() ? "--data" : named ? "WEFT_DATA" : "data",
+  throw FormatError({.op = !places.data.empty() ? "--data"
+                           : named              ? "WEFT_DATA"
+                                                : "data",
                      .path = place,
                      .what = cat(wanted.name, " was not found: no ", wanted.file, "[.gz]"),
                      .detail = tried.empty() ? "no cache (neither XDG_CACHE_HOME nor HOME is set)" : cat("tried: ", joined(tried)),

@@ -50,8 +50,11 @@ WindowRange windows_of(const SeriesSplit& split, Part part, WindowSize size, con
   if (range.count < 1)
     throw FormatError({.op = "series",
                        .path = source,
-                       .what = cat("the ", part == Part::train ? "training" : part == Part::validation ? "validation" : "test", " part has ",
-                                   steps, " steps, a window takes ", unseen + size.horizon),
+                       .what = cat("the ",
+                                   part == Part::train        ? "training"
+                                   : part == Part::validation ? "validation"
+                                                              : "test",
+                                   " part has ", steps, " steps, a window takes ", unseen + size.horizon),
                        .hint = "take a shorter --look-back or --horizon"});
   return range;
 }
