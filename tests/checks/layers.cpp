@@ -405,6 +405,31 @@ TEST_CASE("an embedding is saved as torch saves it, and a tied softmax adds no m
   CHECK(table.total.parameters == 50 * 6 + 50);
 }
 
+TEST_CASE("a tied matrix takes the gradients of both its uses") {
+  for (const Form form : {Form::sparse, Form::native}) {
+    ParamStore tied(Device{}, 1, Dtype::f64), apart(Device{}, 1, Dtype::f64);
+    const Embedding shared(Scope(tied, form) / "words", 50, 6), words(Scope(apart, form) / "words", 50, 6);
+    const Linear tied_softmax(Scope(tied, form) / "softmax", shared.table()), softmax(Scope(apart, form) / "softmax", 6, 50);
+    const State from = tied.state();
+    apart.load({{"words.weight", from[0].second}, {"softmax.weight", from[0].second}, {"softmax.bias", from[1].second}});
+    const ColumnsPtr columns = sample_columns(20);
+    std::vector<std::int32_t> ids;
+    for (int i = 0; i < 60; ++i) ids.push_back(i * i % 50);
+    const Tensor steps = pack_rows(ids, {3, 1}, columns);
+    const auto run = [&](const Embedding& table, const Linear& head) {
+      Tape tape;
+      const Var x = tape.input(steps) | table | tanh;
+      tape.backward(head.cross_entropy(x, steps).sum + cross_entropy(head(x), steps).sum);
+    };
+    run(shared, tied_softmax);
+    run(words, softmax);
+    const std::vector<double> both = unpack_rows<double>(shared.weight()->field_grad()),
+                              lookup = unpack_rows<double>(words.weight()->field_grad()),
+                              product = unpack_rows<double>(softmax.weight()->field_grad());
+    for (std::size_t i = 0; i < both.size(); ++i) CHECK(both[i] == doctest::Approx(lookup[i] + product[i]).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("an embedding refuses ids that are none, in every form") {
   for (const Form form : {Form::sparse, Form::native}) {
     ParamStore params;

@@ -399,6 +399,21 @@ TEST_CASE("200 free-running steps of the sparse and the native form agree, with 
     }
 }
 
+TEST_CASE("dropout works in training, on what one layer gives the next") {
+  const auto output = [](int layers, double dropout, Mode mode, Form form) {
+    ParamStore params(Device{}, 1, Dtype::f64);
+    const Recurrent net = small(Scope(params, form), Cell::lstm, patterns::dilated(kSteps, 1), {.layers = layers, .dropout = dropout});
+    Tape tape(mode);
+    return doubles(net(tape.input(normal_rows({kSteps, kIn}, sample_columns(3), 1))).value());
+  };
+  for (const Form form : kForms) {
+    CHECK(output(1, 0.5, Mode::train, form) == output(1, 0, Mode::train, form));
+    CHECK(output(2, 0.5, Mode::eval, form) == output(2, 0, Mode::eval, form));
+    CHECK(output(2, 0.5, Mode::train, form) != output(2, 0, Mode::train, form));
+    CHECK(largest_difference(output(2, 0.5, Mode::train, form), output(2, 0.5, Mode::train, Form::sparse)) < 1e-13);
+  }
+}
+
 TEST_CASE("every form learns in 50 steps what came two steps before") {
   for (const Cell cell : {Cell::tanh, Cell::gru, Cell::lstm})
     for (const Form form : kForms) {
