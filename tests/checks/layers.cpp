@@ -326,6 +326,7 @@ TEST_CASE("initialisers have the stated moments") {
   CHECK(moments(initialise::xavier_uniform(1))[2] <= std::sqrt(6.0 / 200));
   CHECK(moments(initialise::xavier_uniform(2))[1] == doctest::Approx(2 * std::sqrt(2.0 / 200)).epsilon(0.02));
   CHECK(moments(initialise::xavier_normal(1))[1] == doctest::Approx(std::sqrt(2.0 / 200)).epsilon(0.02));
+  CHECK(moments(initialise::normal(0.3))[1] == doctest::Approx(0.3).epsilon(0.02));
   CHECK(moments(initialise::truncated_normal(0.02))[2] <= 0.04);
   CHECK(moments(initialise::truncated_normal(0.02))[1] == doctest::Approx(0.02 * 0.8796).epsilon(0.02));
   CHECK(std::abs(moments(initialise::truncated_normal(0.02))[0]) < 0.001);
