@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -20,5 +21,8 @@ std::string joined(const std::vector<std::string>& words);
 
 /// The candidate nearest to `word`, to be named in an error text; empty if none lies within half the word's length of edits (or 1).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// The first byte of the first sequence that is not UTF-8 (RFC 3629); npos if there is none.
+std::size_t invalid_utf8(std::string_view text);
 
 }  // namespace weft
