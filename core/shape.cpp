@@ -44,6 +44,12 @@ Shape Shape::with_back(std::int64_t extent) const {
   return changed;
 }
 
+Shape Shape::without_back() const {
+  Shape shape = *this;
+  if (shape.rank_ > 0) shape.extent_[static_cast<std::size_t>(--shape.rank_)] = 0;
+  return shape;
+}
+
 bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
 std::string Shape::str() const {

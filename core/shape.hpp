@@ -28,6 +28,8 @@ class Shape {
   Shape operator+(std::int64_t extent) const;
   /// This shape with its last extent replaced.
   Shape with_back(std::int64_t extent) const;
+  /// This shape less its last extent; empty for an empty one.
+  Shape without_back() const;
   bool operator==(const Shape& other) const;
   /// "14x14x32"; "scalar" for an empty shape.
   std::string str() const;

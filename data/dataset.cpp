@@ -74,12 +74,6 @@ ImageSet hold_out(ImageSet& set, double share) {
   return out;
 }
 
-ImageSet first_images(const ImageSet& set, std::int64_t count) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(count, set.size)));
-  std::iota(indices.begin(), indices.end(), 0);
-  return selected(set, indices);
-}
-
 namespace {
 
 struct Sums {

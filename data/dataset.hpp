@@ -33,9 +33,6 @@ void check_consistent(const ImageSet& set, const char* op);
 /// Throws UsageError unless share is in [0, 1), ShapeError as check_consistent.
 ImageSet hold_out(ImageSet& set, double share);
 
-/// The first `count` images, or all if there are fewer.
-ImageSet first_images(const ImageSet& set, std::int64_t count);
-
 /// A set of labels.size() images, of which draw(i, pixels) writes the i-th as [h][w][c], on all threads at once.
 /// Rethrows what the first image that failed threw.
 ImageSet draw_images(Lattice lattice, int classes, std::vector<std::int32_t> labels,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -15,9 +16,11 @@
 #include <nlohmann/json.hpp>
 
 #include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/report.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/parallel.hpp>
 #include <weft/core/text.hpp>
+#include <weft/data/program.hpp>
 
 namespace weft::paper {
 
@@ -62,8 +65,39 @@ bool has_begun(const Place& place, const Benchmark& benchmark, const Cell& cell)
   const nlohmann::json config = read_json(place.folder(benchmark, cell) + "/config.json");
   const auto is = [&](const char* name, const nlohmann::json& value) { return config.contains(name) && config[name] == value; };
   return config.is_object() && is("form", cell.form) && is("density", cell.density) && is("seed", cell.seed) &&
-         is("budget", place.minutes_of(benchmark)) && is("validation", kValidation) && is("evaluations", kEvaluations) &&
+         is("epochs", fitted_epochs(place, benchmark).value_or(0)) && is("validation", kValidation) && is("evaluations", kEvaluations) &&
          (benchmark.width == 0 || is("width", benchmark.width));
+}
+
+/// The app's call for a cell, less the length of its training.
+std::vector<std::string> words_of(const Place& place, const Benchmark& benchmark, const Cell& cell) {
+  std::vector<std::string> words{place.programs + "/" + benchmark.app,
+                                 "--form",
+                                 cell.form,
+                                 "--density",
+                                 number(cell.density),
+                                 "--seed",
+                                 cat(cell.seed),
+                                 "--validation",
+                                 number(kValidation),
+                                 "--evaluations",
+                                 cat(kEvaluations),
+                                 "--out",
+                                 place.folder(benchmark, cell)};
+  if (!place.data.empty()) words.insert(words.end(), {"--data", place.data});
+  if (benchmark.width > 0) words.insert(words.end(), {"--width", cat(benchmark.width)});
+  return words;
+}
+
+std::string epochs_path(const Place& place, const Benchmark& benchmark) { return cat(place.out, "/", benchmark.app, "/epochs.json"); }
+
+/// The epochs that a dry run prints among its settings; nothing if it printed none.
+std::optional<int> printed_epochs(const std::string& output) {
+  const std::size_t at = output.find("\n{\n");
+  if (at == std::string::npos) return std::nullopt;
+  const nlohmann::json json = nlohmann::json::parse(output.substr(at, output.rfind('}') - at + 1), nullptr, false);
+  if (!json.is_object() || !json.contains("epochs") || !json["epochs"].is_number_integer()) return std::nullopt;
+  return json["epochs"].get<int>();
 }
 
 /// Adds what metrics.jsonl holds.
@@ -118,9 +152,9 @@ std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchma
   try {
     Outcome outcome{.cell = cell,
                     .data = json.at("data"),
-                    .train_images = json.at("train_images"),
-                    .validation_images = json.at("validation_images"),
-                    .test_images = json.at("test_images"),
+                    .train_images = json.at("train_size"),
+                    .validation_images = json.at("validation_size"),
+                    .test_images = json.at("test_size"),
                     .accuracy = json.at("test_accuracy"),
                     .flip_average = std::nullopt,
                     .epochs = json.at("epochs"),
@@ -139,24 +173,38 @@ std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchma
   }
 }
 
+std::optional<int> fitted_epochs(const Place& place, const Benchmark& benchmark) {
+  const nlohmann::json json = read_json(epochs_path(place, benchmark));
+  if (!json.is_object() || json.value("minutes", nlohmann::json()) != place.minutes_of(benchmark)) return std::nullopt;
+  const nlohmann::json epochs = json.value("epochs", nlohmann::json());
+  return epochs.is_number_integer() && epochs >= 1 ? std::optional<int>(epochs) : std::nullopt;
+}
+
+int fit_epochs(const Place& place, const Benchmark& benchmark) {
+  nlohmann::ordered_json fits{{"minutes", place.minutes_of(benchmark)}};
+  int least = INT_MAX;
+  for (const char* form : {"sparse", "native", "untied"}) {
+    std::vector<std::string> words = words_of(place, benchmark, {.form = form, .density = 1, .seed = kFirstSeed});
+    words.insert(words.end(), {"--budget", number(place.minutes_of(benchmark)), "--dry-run"});
+    const ProgramResult measured = run_program(words);
+    const std::optional<int> epochs = printed_epochs(measured.output);
+    if (measured.status != kOk || !epochs) {
+      std::fputs(measured.output.c_str(), stderr);
+      return measured.status != kOk ? measured.status : kWrongUse;
+    }
+    fits[form] = *epochs;
+    least = std::min(least, *epochs);
+  }
+  fits["epochs"] = least;
+  std::printf("%s: in %g minutes %s\n", benchmark.app.c_str(), place.minutes_of(benchmark), fits.dump().c_str());
+  make_folder(cat(place.out, "/", benchmark.app));
+  write_text(epochs_path(place, benchmark), fits.dump(1) + "\n");
+  return kOk;
+}
+
 int train(const Place& place, const Benchmark& benchmark, const Cell& cell) {
-  std::vector<std::string> words{place.programs + "/" + benchmark.app,
-                                 "--form",
-                                 cell.form,
-                                 "--density",
-                                 number(cell.density),
-                                 "--seed",
-                                 cat(cell.seed),
-                                 "--budget",
-                                 number(place.minutes_of(benchmark)),
-                                 "--validation",
-                                 number(kValidation),
-                                 "--evaluations",
-                                 cat(kEvaluations),
-                                 "--out",
-                                 place.folder(benchmark, cell)};
-  if (!place.data.empty()) words.insert(words.end(), {"--data", place.data});
-  if (benchmark.width > 0) words.insert(words.end(), {"--width", cat(benchmark.width)});
+  std::vector<std::string> words = words_of(place, benchmark, cell);
+  words.insert(words.end(), {"--epochs", cat(fitted_epochs(place, benchmark).value_or(1))});
   if (has_begun(place, benchmark, cell)) words.emplace_back("--resume");
   return run_attached(words);
 }

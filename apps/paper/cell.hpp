@@ -48,10 +48,17 @@ struct Place {
   double minutes_of(const Benchmark& benchmark) const { return minutes > 0 ? minutes : benchmark.minutes; }
 };
 
+/// Epochs that each training of the benchmark makes: as many as fit into its minutes in the slowest of the three forms, so that all have
+/// one schedule. What OUT/<app>/epochs.json says; nothing if that was not measured for these minutes.
+std::optional<int> fitted_epochs(const Place& place, const Benchmark& benchmark);
+
+/// Has each form measure a few steps and writes epochs.json. The app's exit code.
+int fit_epochs(const Place& place, const Benchmark& benchmark);
+
 /// What the cell's folder holds; nothing unless a training of these very settings has ended there. Throws FormatError if that is damaged.
 std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchmark, const Cell& cell);
 
-/// Trains the cell, or continues where it stopped; the app's lines go to this program's output. The app's exit code.
+/// Trains the cell for fitted_epochs, or continues where it stopped; the app's lines go to this program's output. The app's exit code.
 int train(const Place& place, const Benchmark& benchmark, const Cell& cell);
 
 /// Seconds of a training step, with all threads.

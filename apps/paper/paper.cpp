@@ -96,9 +96,15 @@ void read_finished(const Place& place, Section& section) {
 
 /// Trains what is missing of a section's cells, the table written after each. An app's exit code if that ends it.
 int fill(const Place& place, std::vector<Section>& sections, Section& section, const std::vector<Cell>& cells) {
+  if (!fitted_epochs(place, section.benchmark)) {
+    const int status = fit_epochs(place, section.benchmark);
+    if (status != kOk) section.trouble = trouble_of(status);
+    if (status != kOk) return status;
+  }
   for (const Cell& cell : cells) {
     if (read_outcome(place, section.benchmark, cell)) continue;
-    std::printf("\n== %s, %s, %g minutes ==\n", section.benchmark.app.c_str(), cell.name().c_str(), section.minutes);
+    std::printf("\n== %s, %s, %d epochs ==\n", section.benchmark.app.c_str(), cell.name().c_str(),
+                fitted_epochs(place, section.benchmark).value_or(0));
     const int status = train(place, section.benchmark, cell);
     if (status == kInterrupted) return status;
     if (status != kOk) {

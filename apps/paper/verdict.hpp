@@ -21,7 +21,7 @@ std::optional<double> epochs_to_target(const Outcome& outcome, const Outcome& na
 /// How a form compares with the native one, seed by seed.
 struct Verdict {
   std::string quality;                 ///< exceeds, matches, below or undecided
-  std::string epochs;                  ///< fewer, comparable, more, "not reached", or "other schedule"
+  std::string epochs;                  ///< fewer, comparable, more, or "not reached"
   double difference = 0;               ///< of test accuracy, mean over the seeds
   std::optional<double> interval;      ///< half of its 95 % interval, of three seeds and more
   std::optional<double> epochs_ratio;  ///< geometric mean over the seeds of epochs to target / native's
@@ -29,9 +29,8 @@ struct Verdict {
 
 /// Quality: "matches" if the difference is at most kTolerance of native's accuracy, "exceeds" and "below" if it is more; with three seeds
 /// and more the whole 95 % interval (Student's t of the paired differences) must say so, or zero lie outside it, else it is "undecided".
-/// Epochs: "comparable" within 10 %; "not reached" if a seed missed the target; "other schedule" if the forms trained for numbers of epochs
-/// that differ by more than 10 %, since a schedule fitted to more epochs meets its target later. The two lists hold the same seeds in the
-/// same order. Throws UsageError if they are empty or differ in length.
+/// Epochs: "comparable" within 10 %; "not reached" if a seed missed the target. The two lists hold the same seeds in the same order,
+/// trained for the same number of epochs: a longer schedule would meet its target later. Throws UsageError if they do not, or are empty.
 Verdict compare(const std::vector<Outcome>& form, const std::vector<Outcome>& native);
 
 }  // namespace weft::paper

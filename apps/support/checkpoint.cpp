@@ -16,7 +16,7 @@ namespace weft {
 
 namespace {
 
-constexpr const char* kOptimizer = "optimizer/";
+constexpr const char *kOptimizer = "optimizer/", *kCarried = "carried/";
 
 bool all_finite(const Tensor& tensor) {
   if (tensor.dtype() != Dtype::f32 && tensor.dtype() != Dtype::f64) return true;
@@ -34,18 +34,25 @@ void for_each_field(P& p, Visit&& visit) {
   visit("seed", p.seed);
   visit("batch_size", p.batch_size);
   visit("train_size", p.train_size);
-  visit("train_labels", p.train_labels);
+  visit("fingerprint", p.fingerprint);
   visit("epoch", p.epoch);
   visit("batch", p.batch);
   visit("batches", p.batches);
   visit("train_loss", p.train.loss);
   visit("train_targets", p.train.targets);
   visit("train_correct", p.train.correct);
+  visit("train_squared", p.train.squared);
+  visit("train_absolute", p.train.absolute);
   visit("train_samples", p.train.samples);
   visit("train_seconds", p.train.seconds);
   visit("metrics_lines", p.metrics_lines);
-  visit("test_loss", p.test_loss);
-  visit("test_accuracy", p.test_accuracy);
+  visit("test_loss", p.test.loss);
+  visit("test_targets", p.test.targets);
+  visit("test_correct", p.test.correct);
+  visit("test_squared", p.test.squared);
+  visit("test_absolute", p.test.absolute);
+  visit("test_samples", p.test.samples);
+  visit("test_seconds", p.test.seconds);
 }
 
 /// A double in digits that read back as the same bits.
@@ -94,12 +101,14 @@ void check_position(const Position& p, const std::string& path) {
   within("train_targets", p.train.targets, 0, trained > 0 ? INT64_MAX : 0);
   within("train_correct", p.train.correct, 0, p.train.targets);
   within("train_seconds", p.train.seconds, 0, std::numeric_limits<double>::max());
-  within("test_accuracy", p.test_accuracy, 0, epochs > 0 ? 1 : 0);
+  within("test_targets", p.test.targets, 0, epochs > 0 ? INT64_MAX : 0);
+  within("test_correct", p.test.correct, 0, p.test.targets);
 }
 
 }  // namespace
 
-void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position) {
+void save_checkpoint(const std::string& path, const ParamStore& params, const Optimizer& optimizer, const Position& position,
+                     const Carried& carried) {
   ArrayFile file;
   file.metadata["format"] = "pt";
   for_each_field(position, [&](const char* name, const auto& value) { file.metadata[name] = text_of(value); });
@@ -114,6 +123,7 @@ void save_checkpoint(const std::string& path, const ParamStore& params, const Op
   };
   for (const auto& [name, tensor] : params.state()) add(name, tensor);
   for (const auto& [name, tensor] : optimizer.state()) add(kOptimizer + name, tensor);
+  for (std::size_t i = 0; i < carried.size(); ++i) add(cat(kCarried, i), carried[i]);
   write_safetensors(path, file);
 }
 
@@ -130,7 +140,8 @@ Checkpoint read_checkpoint(const std::string& path) {
                          .path = path,
                          .what = cat("'", array.name, "' is not finite"),
                          .hint = "the file is damaged: take an earlier copy"});
-    if (array.name.starts_with(prefix)) checkpoint.moments.emplace_back(array.name.substr(prefix.size()), tensor);
+    if (array.name == cat(kCarried, checkpoint.carried.size())) checkpoint.carried.push_back(tensor);
+    else if (array.name.starts_with(prefix)) checkpoint.moments.emplace_back(array.name.substr(prefix.size()), tensor);
     else checkpoint.weights.emplace_back(array.name, tensor);
   }
   return checkpoint;

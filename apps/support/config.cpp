@@ -100,7 +100,7 @@ void apply_flags(int argc, const char* const* argv, RunOptions& options) {
   });
   app.add_option("--config", options.config, "JSON file with any of the above, e.g. a run's config.json; flags win over it");
   app.add_flag("--resume", options.resume, "continue from OUT/last.safetensors");
-  app.add_flag("--dry-run", options.dry_run, "show data, network and options, train nothing");
+  app.add_flag("--dry-run", options.dry_run, "show data, network and options, with the epochs that --budget allows; train nothing");
   app.add_flag("-v,--verbose", options.verbose, "say which kernel rows ran");
   app.add_flag("-q,--quiet", options.quiet, "no progress, only results");
   parse_flags(app, argc, argv);
@@ -254,24 +254,33 @@ RunOptions read_options(int argc, const char* const* argv, const RunOptions& def
   RunOptions options = asked;
   apply_flags(argc, argv, asked);
   const std::string began = asked.out + "/config.json";
-  if (asked.resume && exists(asked.out, began)) apply_own_settings(began, options);
+  const bool resumes = asked.resume && exists(asked.out, began);
+  if (resumes) apply_own_settings(began, options);
+  const double own_budget = options.budget;
   if (!asked.config.empty()) apply_json(file_text(asked.config), asked.config, options);
   apply_flags(argc, argv, options);
   check(options);
+  if (resumes && options.budget != own_budget)
+    throw ConfigError(
+        {.op = "--resume",
+         .path = "budget",
+         .what = cat("budget is ", options.budget, ", the run began with ", own_budget, " and its schedule was made for that"),
+         .hint = "leave --budget away; --epochs changes how far it goes"});
   return options;
 }
 
 Target Target::parse(const std::string& text) {
-  const std::vector<std::string> metrics{"accuracy", "loss"};
+  const std::vector<std::string> metrics{"accuracy", "loss", "mse", "mae", "perplexity"};
   const std::size_t at = text.find_first_of("<>=");
   Target target;
   target.metric = text.substr(0, at);
   if (std::find(metrics.begin(), metrics.end(), target.metric) == metrics.end()) {
     const std::string known = nearest(target.metric, metrics);
-    throw ConfigError({.op = "--target",
-                       .path = text,
-                       .what = cat("unknown metric '", target.metric, "'"),
-                       .hint = known.empty() ? "the metrics are accuracy and loss" : cat("did you mean ", known, "?")});
+    throw ConfigError(
+        {.op = "--target",
+         .path = text,
+         .what = cat("unknown metric '", target.metric, "'"),
+         .hint = known.empty() ? "the metrics are accuracy, loss, mse, mae and perplexity" : cat("did you mean ", known, "?")});
   }
   const std::size_t number = at == std::string::npos ? text.size() : text.find_first_not_of("<>=", at);
   target.relation = at == std::string::npos ? "" : text.substr(at, number == std::string::npos ? number : number - at);

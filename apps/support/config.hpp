@@ -63,7 +63,7 @@ void check(const RunOptions& options);
 
 /// A condition on the last epoch's test metrics: "accuracy>=0.99".
 struct Target {
-  std::string metric;    ///< accuracy or loss
+  std::string metric;    ///< accuracy, loss, mse, mae or perplexity
   std::string relation;  ///< >=, >, <= or <
   double value = 0;
   /// Throws ConfigError for an unknown metric (naming the nearest), relation or number.

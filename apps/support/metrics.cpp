@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -36,7 +37,7 @@ void append_text(const std::string& path, const std::string& text) {
 bool is_metrics(const nlohmann::json& json) {
   if (!json.is_object() || !json.contains("epoch") || !json["epoch"].is_number()) return false;
   if (!json.contains("split") || !json["split"].is_string()) return false;
-  return json.contains("loss") && json["loss"].is_number() && json.contains("accuracy") && json["accuracy"].is_number();
+  return json.contains("loss") && json["loss"].is_number() && json.contains("seconds") && json["seconds"].is_number();
 }
 
 /// Throws FormatError if there are fewer.
@@ -56,11 +57,42 @@ std::vector<std::string> first_lines(const std::string& path, std::int64_t count
 
 }  // namespace
 
-EpochMetrics Tally::metrics(double epoch, const std::string& split) const {
+std::vector<std::string> metrics_of(Measure measure) {
+  if (measure == Measure::accuracy) return {"accuracy"};
+  if (measure == Measure::error) return {"mse", "mae"};
+  return {"perplexity"};
+}
+
+std::vector<Metric> Tally::measured(Measure measure) const {
+  if (measure == Measure::accuracy) return {{"accuracy", accuracy()}};
+  if (measure == Measure::error) return {{"mse", mean(squared)}, {"mae", mean(absolute)}};
+  return {{"perplexity", std::exp(mean_loss())}};
+}
+
+double value_of(const std::string& metric, const Tally& tally, Measure measure) {
+  if (metric == "loss") return tally.mean_loss();
+  for (const auto& [name, value] : tally.measured(measure))
+    if (name == metric) return value;
+  return std::nan("");
+}
+
+std::string text_of(const Tally& tally, Measure measure) {
+  char text[80];
+  std::snprintf(text, sizeof text, "loss %.4f", tally.mean_loss());
+  std::string all = text;
+  for (const auto& [name, value] : tally.measured(measure)) {
+    if (measure == Measure::accuracy) std::snprintf(text, sizeof text, "  %s %.2f %%", name.c_str(), 100 * value);
+    else std::snprintf(text, sizeof text, measure == Measure::error ? "  %s %.4f" : "  %s %.2f", name.c_str(), value);
+    all += text;
+  }
+  return all;
+}
+
+EpochMetrics Tally::metrics(double epoch, const std::string& split, Measure measure) const {
   return {.epoch = epoch,
           .split = split,
           .loss = mean_loss(),
-          .accuracy = accuracy(),
+          .measured = measured(measure),
           .seconds = seconds,
           .samples_per_second = seconds > 0 ? static_cast<double>(samples) / seconds : 0};
 }
@@ -86,10 +118,39 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& targets) {
   });
 }
 
+namespace {
+
+/// Errors over valid columns, row by row in order: the same sums on any number of threads.
+void add_errors(Tally& tally, const Tensor& prediction, const Tensor& targets) {
+  const Columns& columns = *prediction.columns();
+  by_float(prediction.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t tile = 0; tile < columns.tiles(); ++tile) {
+      const T* found = prediction.data<T>() + tile * prediction.tile_stride();
+      const T* wanted = targets.data<T>() + tile * targets.tile_stride();
+      for (std::int64_t row = 0; row < prediction.row_count(); ++row)
+        for (int lane = 0; lane < columns.valid_lanes(tile); ++lane) {
+          const double error =
+              static_cast<double>(found[row * columns.lanes + lane]) - static_cast<double>(wanted[row * columns.lanes + lane]);
+          tally.squared += error * error;
+          tally.absolute += std::abs(error);
+        }
+    }
+  });
+}
+
+}  // namespace
+
+void add_measure(Tally& tally, Measure measure, const Tensor& prediction, const Tensor& targets) {
+  if (measure == Measure::accuracy) tally.correct += count_correct(prediction, targets);
+  if (measure == Measure::error) add_errors(tally, prediction, targets);
+}
+
 std::string to_json_line(const EpochMetrics& metrics) {
-  nlohmann::ordered_json json{{"epoch", metrics.epoch},     {"split", metrics.split},
-                              {"loss", metrics.loss},       {"accuracy", metrics.accuracy},
-                              {"seconds", metrics.seconds}, {"samples_per_second", metrics.samples_per_second}};
+  nlohmann::ordered_json json{{"epoch", metrics.epoch}, {"split", metrics.split}, {"loss", metrics.loss}};
+  for (const auto& [name, value] : metrics.measured) json[name] = value;
+  json["seconds"] = metrics.seconds;
+  json["samples_per_second"] = metrics.samples_per_second;
   if (metrics.epoch == std::floor(metrics.epoch)) json["epoch"] = static_cast<std::int64_t>(metrics.epoch);
   return json.dump() + "\n";
 }

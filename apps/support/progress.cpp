@@ -46,12 +46,11 @@ double Progress::seconds_left(int epoch, std::int64_t step) {
   return each * static_cast<double>(epochs_ * steps_ - done);
 }
 
-void Progress::step(int epoch, std::int64_t step, double loss, double accuracy, double samples_per_second) {
+void Progress::step(int epoch, std::int64_t step, const std::string& measured, double samples_per_second) {
   if (style_ == Style::none) return;
   const double left = seconds_left(epoch, step);
-  char text[160];
-  std::snprintf(text, sizeof text, "loss %.4f  accuracy %.2f %%  %.0f samples/s  %s left", loss, 100 * accuracy, samples_per_second,
-                clock_text(left).c_str());
+  char text[200];
+  std::snprintf(text, sizeof text, "%s  %.0f samples/s  %s left", measured.c_str(), samples_per_second, clock_text(left).c_str());
   if (style_ == Style::lines) {
     if (step % line_every_ == 0 && step != steps_)
       std::printf("epoch %d/%d  step %ld/%ld  %s\n", epoch, epochs_, static_cast<long>(step), static_cast<long>(steps_), text),

@@ -23,8 +23,8 @@ class Progress {
 
   /// Another number of epochs, before the first step.
   void set_epochs(int epochs) { epochs_ = epochs; }
-  /// After step `step` (from 1) of epoch `epoch` (from 1).
-  void step(int epoch, std::int64_t step, double loss, double accuracy, double samples_per_second);
+  /// After step `step` (from 1) of epoch `epoch` (from 1), with what has been measured of it.
+  void step(int epoch, std::int64_t step, const std::string& measured, double samples_per_second);
   /// A line of text, above the bar if there is one.
   void line(const std::string& text);
   /// Removes the bar.

@@ -20,11 +20,11 @@ namespace {
 
 constexpr std::int64_t kCells = 256;  // of a picture's side, at most
 
-/// Lines "epoch train_loss held_loss train_accuracy held_accuracy", where held-out images are those of the validation set, else of the
-/// test set; NaN where one is missing.
-std::string curve_data(const std::string& metrics_file) {
+/// Lines "epoch train_loss held_loss train_metric held_metric", where what is held out is the validation set, else the test set; NaN where
+/// one is missing.
+std::string curve_data(const std::string& metrics_file, const std::string& metric) {
   struct Point {
-    double loss = std::nan(""), accuracy = std::nan("");
+    double loss = std::nan(""), metric = std::nan("");
   };
   std::map<double, std::map<std::string, Point>> epochs;
   std::ifstream in(metrics_file);
@@ -35,13 +35,14 @@ std::string curve_data(const std::string& metrics_file) {
     const auto number = [&](const char* name) {
       return json.contains(name) && json[name].is_number() ? json[name].get<double>() : std::nan("");
     };
-    if (split == "train" || split == "test" || split == "validation") epochs[number("epoch")][split] = {number("loss"), number("accuracy")};
+    if (split == "train" || split == "test" || split == "validation")
+      epochs[number("epoch")][split] = {number("loss"), number(metric.c_str())};
   }
   std::ostringstream text;
-  text << "# epoch train_loss held_loss train_accuracy held_accuracy\n";
+  text << cat("# epoch train_loss held_loss train_", metric, " held_", metric, "\n");
   for (auto& [epoch, splits] : epochs) {
     const Point train = splits["train"], held = splits.count("validation") > 0 ? splits["validation"] : splits["test"];
-    text << epoch << ' ' << train.loss << ' ' << held.loss << ' ' << train.accuracy << ' ' << held.accuracy << '\n';
+    text << epoch << ' ' << train.loss << ' ' << held.loss << ' ' << train.metric << ' ' << held.metric << '\n';
   }
   return text.str();
 }
@@ -65,16 +66,19 @@ std::string spy_data(const SparsePattern& pattern) {
   return text.str();
 }
 
-std::string curve_script() {
-  return "set terminal svg size 860,380 background rgb 'white'\n"
-         "set output 'curves.svg'\n"
-         "set multiplot layout 1,2\n"
-         "set xlabel 'epoch'; set grid; set key center right\n"
-         "set title 'loss'\n"
-         "plot 'curves.dat' using 1:2 with linespoints title 'train', '' using 1:3 with linespoints title 'held out'\n"
-         "set title 'accuracy'\n"
-         "plot 'curves.dat' using 1:4 with linespoints title 'train', '' using 1:5 with linespoints title 'held out'\n"
-         "unset multiplot\n";
+std::string curve_script(const std::string& metric) {
+  return cat(
+      "set terminal svg size 860,380 background rgb 'white'\n"
+      "set output 'curves.svg'\n"
+      "set multiplot layout 1,2\n"
+      "set xlabel 'epoch'; set grid; set key center right\n"
+      "set title 'loss'\n"
+      "plot 'curves.dat' using 1:2 with linespoints title 'train', '' using 1:3 with linespoints title 'held out'\n"
+      "set title '",
+      metric,
+      "'\n"
+      "plot 'curves.dat' using 1:4 with linespoints title 'train', '' using 1:5 with linespoints title 'held out'\n"
+      "unset multiplot\n");
 }
 
 std::string spy_script(const std::string& name, const LayerPattern& layer) {
@@ -121,10 +125,10 @@ void make_folder(const std::string& path) {
   }
 }
 
-std::string draw_report(const std::string& out, const std::vector<LayerPattern>& layers) {
+std::string draw_report(const std::string& out, const std::string& metric, const std::vector<LayerPattern>& layers) {
   std::vector<std::string> scripts{"curves.gp"};
-  write_text(out + "/curves.dat", curve_data(out + "/metrics.jsonl"));
-  write_text(out + "/curves.gp", curve_script());
+  write_text(out + "/curves.dat", curve_data(out + "/metrics.jsonl", metric));
+  write_text(out + "/curves.gp", curve_script(metric));
   for (const LayerPattern& layer : layers) {
     std::string name = "spy_" + layer.path;
     std::replace(name.begin(), name.end(), '/', '.');

@@ -19,8 +19,8 @@ void write_text(const std::string& path, const std::string& text);
 /// Makes the folder and its parents. Throws ConfigError with the system's reason if it cannot be made or written to.
 void make_folder(const std::string& path);
 
-/// Leaves data and a gnuplot script for the curves of OUT/metrics.jsonl (curves.dat, curves.gp) and for each layer's matrix
-/// (spy_<layer>.dat, spy_<layer>.gp), and draws them as .svg if gnuplot is there. Returns a line to print where it is not; else "".
-std::string draw_report(const std::string& out, const std::vector<LayerPattern>& layers);
+/// Leaves data and a gnuplot script for the curves of loss and `metric` in OUT/metrics.jsonl (curves.dat, curves.gp) and for each layer's
+/// matrix (spy_<layer>.dat, spy_<layer>.gp), and draws them as .svg if gnuplot is there. Returns a line to print where it is not; else "".
+std::string draw_report(const std::string& out, const std::string& metric, const std::vector<LayerPattern>& layers);
 
 }  // namespace weft

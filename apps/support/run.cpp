@@ -82,17 +82,30 @@ std::int64_t peak_memory() {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024 : 0;
 }
 
+/// Throws ConfigError for a target on what this run does not measure.
+void check_measured(const Target& target, Measure measure) {
+  std::vector<std::string> metrics = metrics_of(measure);
+  metrics.emplace_back("loss");
+  if (std::find(metrics.begin(), metrics.end(), target.metric) == metrics.end())
+    throw ConfigError({.op = "--target",
+                       .path = target.metric,
+                       .what = cat("this run does not measure ", target.metric),
+                       .hint = cat("it measures ", joined(metrics))});
+}
+
 /// The matrix of every layer that one pass over a single sample calls, each once.
-std::vector<LayerPattern> layer_patterns(const Model& model, const Lattice& lattice) {
+std::vector<LayerPattern> layer_patterns(const Model& model, const TrainingData& data) {
   std::vector<LayerPattern> found;
   std::set<std::string> seen;
   const LayerCall::Listening listening([&](const LayerInfo& info, const Shape&) {
     if (info.pattern && seen.insert(info.path).second) found.push_back({info.path, info.pattern});
   });
   Tape tape(Mode::eval);
-  Tensor x = Tensor::tiled(model.params->dtype(), lattice.shape(), sample_columns(1));
+  const Dtype dtype = data.dtype == Dtype::i32 ? Dtype::i32 : model.params->dtype();
+  Tensor x = Tensor::tiled(dtype, data.input, sample_columns(1));
   x.fill(0);
-  model.net(tape.input(x)).value();
+  Carried carried;
+  model.net(tape.input(x), carried).value();
   return found;
 }
 
@@ -147,20 +160,16 @@ void Run::show(const Summary& summary) {
   say(text_of(summary, options_.form));
 }
 
-int Run::fit_model(const Model& model, const ImageData& data) {
-  const Lattice lattice = data.train.lattice;
-  if (const int side = std::min(lattice.h, lattice.w); options_.shift >= side)
-    throw ConfigError({.op = "options",
-                       .path = "shift",
-                       .what = cat("shift is ", options_.shift, ", it must be less than ", side, ", the side of the images"),
-                       .hint = "1 or 2 pixels are usual"});
+int Run::fit_model(const Model& model, const TrainingData& data) {
+  if (!options_.target.empty()) check_measured(Target::parse(options_.target), data.measure);
+  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   if (options_.dry_run) {
+    if (options_.budget > 0) options_.epochs = trainer.fit_to_budget();
     say(to_json(options_));
     return kOk;
   }
   const std::string& out = options_.out;
   make_folder(out);
-  Trainer trainer(model, data, options_, Progress::style_for(options_.quiet));
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
   std::error_code missing;
   const bool begins = !options_.resume || !std::filesystem::exists(Trainer::checkpoint_path(options_), missing);
@@ -171,36 +180,37 @@ int Run::fit_model(const Model& model, const ImageData& data) {
   std::filesystem::remove(out + "/result.json", missing);  // it says what a finished run measured
   const FitResult result = trainer.fit();
   if (!result.interrupted) write_text(out + "/result.json", result_json(data, result.position));
-  if (const std::string remark = draw_report(out, layer_patterns(model, data.train.lattice)); !remark.empty()) say(remark);
-  return judge(result);
+  if (const std::string remark = draw_report(out, metrics_of(data.measure).front(), layer_patterns(model, data)); !remark.empty())
+    say(remark);
+  return judge(result, data.measure);
 }
 
-std::string Run::result_json(const ImageData& data, const Position& at) const {
-  const nlohmann::ordered_json json{{"data", data.name},
-                                    {"train_images", data.train.size},
-                                    {"validation_images", data.validation.size},
-                                    {"test_images", data.test.size},
-                                    {"epochs", at.epoch},
-                                    {"steps", at.step()},
-                                    {"test_loss", at.test_loss},
-                                    {"test_accuracy", at.test_accuracy},
-                                    {"parameters", summary_.total.parameters},
-                                    {"nnz", summary_.total.nnz},
-                                    {"peak_memory", peak_memory()}};
+std::string Run::result_json(const TrainingData& data, const Position& at) const {
+  nlohmann::ordered_json json{{"data", data.name},
+                              {"samples", data.samples},
+                              {"train_size", data.train_size},
+                              {"validation_size", data.validation_size},
+                              {"test_size", data.test_size},
+                              {"epochs", at.epoch},
+                              {"steps", at.step()},
+                              {"test_loss", at.test.mean_loss()}};
+  for (const auto& [name, value] : at.test.measured(data.measure)) json["test_" + name] = value;
+  json["parameters"] = summary_.total.parameters;
+  json["nnz"] = summary_.total.nnz;
+  json["peak_memory"] = peak_memory();
   return json.dump(2) + "\n";
 }
 
-int Run::judge(const FitResult& result) const {
+int Run::judge(const FitResult& result, Measure measure) const {
   const Position& at = result.position;
   if (result.interrupted) {
     std::printf("interrupted in epoch %d: continue with --resume --out %s\n", at.epoch + 1, options_.out.c_str());
     return kInterrupted;
   }
-  std::printf("test loss %.4f, test accuracy %.2f %% after epoch %d; results in %s\n", at.test_loss, 100 * at.test_accuracy, at.epoch,
-              options_.out.c_str());
+  std::printf("test %s after epoch %d; results in %s\n", text_of(at.test, measure).c_str(), at.epoch, options_.out.c_str());
   if (options_.target.empty()) return kOk;
   const Target target = Target::parse(options_.target);
-  const double measured = target.metric == "accuracy" ? at.test_accuracy : at.test_loss;
+  const double measured = value_of(target.metric, at.test, measure);
   if (target.met_by(measured)) return kOk;
   std::fflush(stdout);
   std::fprintf(stderr, "target missed: %s, but the last epoch's %s is %.6g\n", options_.target.c_str(), target.metric.c_str(), measured);

@@ -7,6 +7,7 @@
 
 #include <weft/apps/support/config.hpp>
 #include <weft/apps/support/exit.hpp>
+#include <weft/apps/support/image_batches.hpp>
 #include <weft/apps/support/report.hpp>
 #include <weft/apps/support/trainer.hpp>
 #include <weft/core/device.hpp>
@@ -39,24 +40,32 @@ class Run {
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
 
-  /// Trains `net` (Var -> Var, images [h, w, c, N] to logits [classes, N]) and writes config.json, summary.txt,
+  /// Trains `net` (Var -> Var, or with what it carries from batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt,
   /// metrics.jsonl, last.safetensors, plots and, at the end, result.json to the folder --out. The exit code: 0, 3 if --target is not met by
   /// the last epoch, 130 if interrupted. Throws as Trainer::fit.
   template <class Net, class LossFunction>
-  int fit(const Net& net, ParamStore& params, const ImageData& data, LossFunction loss) {
-    return fit_model({[&net](Var x) { return net(x); },
-                      [loss](Var logits, const Tensor& targets) {
-                        if constexpr (std::is_invocable_v<LossFunction, Var, const Tensor&>) return loss(logits, targets);
-                        else return loss(logits, targets, {});
+  int fit(const Net& net, ParamStore& params, const TrainingData& data, LossFunction loss) {
+    return fit_model({[&net](Var x, Carried& carried) {
+                        if constexpr (std::is_invocable_v<const Net&, Var, Carried&>) return net(x, carried);
+                        else return static_cast<void>(carried), net(x);
+                      },
+                      [loss](Var prediction, const Tensor& targets) {
+                        if constexpr (std::is_invocable_v<LossFunction, Var, const Tensor&>) return loss(prediction, targets);
+                        else return loss(prediction, targets, {});
                       },
                       &params},
                      data);
   }
+  /// Images [h, w, c, N] to logits [classes, N].
+  template <class Net, class LossFunction>
+  int fit(const Net& net, ParamStore& params, const ImageData& data, LossFunction loss) {
+    return fit(net, params, image_batches(data, options_), loss);
+  }
 
  private:
-  int fit_model(const Model& model, const ImageData& data);
-  int judge(const FitResult& result) const;
-  std::string result_json(const ImageData& data, const Position& at) const;
+  int fit_model(const Model& model, const TrainingData& data);
+  int judge(const FitResult& result, Measure measure) const;
+  std::string result_json(const TrainingData& data, const Position& at) const;
   ImageData found(ImageData data, const std::vector<std::string>& remarks) const;
   void say(const std::string& text) const;
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -14,8 +13,8 @@
 #include <weft/apps/support/interrupt.hpp>
 #include <weft/apps/support/metrics.hpp>
 #include <weft/autograd/tape.hpp>
+#include <weft/core/columns.hpp>
 #include <weft/core/error.hpp>
-#include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
 #include <weft/layers/optim/adam.hpp>
 #include <weft/layers/optim/clip.hpp>
@@ -36,25 +35,6 @@ std::unique_ptr<Optimizer> optimizer_of(const RunOptions& o, ParamStore& params)
   return std::make_unique<AdamW>(params, AdamOptions{.weight_decay = o.weight_decay});
 }
 
-/// Images [h, w, c, N] with left and right exchanged.
-Tensor mirrored(const Tensor& x, const Pool& pool) {
-  const std::int64_t h = x.rows()[0], w = x.rows()[1],
-                     bytes = x.rows()[2] * x.columns()->lanes * static_cast<std::int64_t>(size_of(x.dtype()));
-  const std::int64_t tile_bytes = x.tile_stride() * static_cast<std::int64_t>(size_of(x.dtype()));
-  const Tensor out = Tensor::tiled(x.dtype(), x.rows(), x.columns(), pool);
-  for (std::int64_t tile = 0; tile < x.columns()->tiles(); ++tile)
-    for (std::int64_t pixel = 0; pixel < h * w; ++pixel) {
-      const std::int64_t other = pixel / w * w + (w - 1 - pixel % w);
-      std::memcpy(out.bytes() + tile * tile_bytes + pixel * bytes, x.bytes() + tile * tile_bytes + other * bytes,
-                  static_cast<std::size_t>(bytes));
-    }
-  return out;
-}
-
-std::uint64_t hash_of(const std::vector<std::int32_t>& labels) {
-  return hash_name({reinterpret_cast<const char*>(labels.data()), labels.size() * sizeof(std::int32_t)});
-}
-
 /// Refuses a checkpoint whose next batches would not be those of its own run.
 void check_same_batches(const Position& own, const Position& found, const std::string& path) {
   const auto refuse = [&](const std::string& what, const char* hint) {
@@ -66,10 +46,24 @@ void check_same_batches(const Position& own, const Position& found, const std::s
     refuse(cat("batch is ", own.batch_size, ", the checkpoint was made with ", found.batch_size), kSame);
   if (found.train_size != own.train_size)
     refuse(cat("the training set has ", own.train_size, " samples, in the checkpoint's run it had ", found.train_size), kSame);
-  if (found.train_labels != own.train_labels)
-    refuse(cat("the training labels have the hash ", own.train_labels, ", in the checkpoint's run they had ", found.train_labels), kSame);
+  if (found.fingerprint != own.fingerprint)
+    refuse(cat("the training targets have the hash ", own.fingerprint, ", in the checkpoint's run they had ", found.fingerprint), kSame);
   if (found.batches != own.batches)
     refuse(cat("an epoch has ", own.batches, " batches, in the checkpoint's run it had ", found.batches), kSame);
+}
+
+/// What was read from a checkpoint as rows, in the tiles of the batch that takes it on.
+void on_columns_of(const Batch& batch, Carried& carried) {
+  for (Tensor& tensor : carried) {
+    if (tensor.is_tiled()) continue;
+    const Shape whole = tensor.rows();
+    const ColumnsPtr columns = sample_columns(whole.back(), batch.x.columns()->lanes == 1 ? Lanes::one : Lanes::sixteen);
+    tensor = by_float(tensor.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      const std::vector<T> values(tensor.data<T>(), tensor.data<T>() + tensor.element_count());
+      return pack_rows(values, whole.without_back(), columns);
+    });
+  }
 }
 
 class Stopwatch {
@@ -83,33 +77,27 @@ class Stopwatch {
 }  // namespace
 
 struct Trainer::State {
-  /// What the test sees of an image: itself, or itself and its mirror image, their log-probabilities added.
+  /// What an evaluation sees of a batch: itself, or itself and its mirror image, their log-probabilities added.
   enum class Views { one, mirrored };
 
-  State(const Model& m, const ImageData& d, const RunOptions& o, Progress::Style style)
+  State(const Model& m, const TrainingData& d, const RunOptions& o, Progress::Style style)
       : model(m),
+        data(d),
         options(o),
-        part_images(first_images(d.validation, kPart)),
-        train(d.train, loader_options(o, d.train)),
-        test(d.test, loader_options(o, d.train).for_evaluation()),
         optimizer(optimizer_of(o, *m.params)),
         tape(Mode::train, o.seed),
-        progress(style, o.epochs, train.batches(), o.log_every) {
-    if (train.batches() == 0)
-      throw ConfigError(
-          {.op = "options",
-           .path = "batch",
-           .what = cat("batch is ", o.batch, ", the ", d.train.size, " training images do not fill one and --drop-last leaves it out"),
-           .hint = "take a smaller --batch, or --no-drop-last"});
-    if (d.validation.size > 0) {
-      validation.emplace(d.validation, loader_options(o, d.train).for_evaluation());
-      part.emplace(part_images, loader_options(o, d.train).for_evaluation());
-    }
+        progress(style, o.epochs, data.train->batches(), o.log_every) {
+    if (data.train->batches() == 0)
+      throw ConfigError({.op = "options",
+                         .path = "batch",
+                         .what = cat("batch is ", o.batch, ", the ", data.train_size, " training ", data.samples,
+                                     " do not fill one and --drop-last leaves it out"),
+                         .hint = "take a smaller --batch, or --no-drop-last"});
     at.seed = o.seed;
     at.batch_size = o.batch;
-    at.train_size = d.train.size;
-    at.train_labels = hash_of(d.train.labels);
-    at.batches = train.batches();
+    at.train_size = data.train_size;
+    at.fingerprint = data.fingerprint;
+    at.batches = data.train->batches();
     plan(o.epochs);
   }
 
@@ -121,23 +109,22 @@ struct Trainer::State {
   void resume(const std::string& path);
   bool train_epoch(const Interrupt& interrupt);
   void step(const Batch& batch);
-  Tally evaluate(Loader& images, Views views = Views::one);
+  Tally evaluate(Batches& batches, std::int64_t samples = INT64_MAX, Views views = Views::one);
   void evaluate_part();
   Tally read_test(int epoch);
   void finish_epoch();
   void say(const std::string& text) {
     if (!options.quiet) progress.line(text);
   }
-  void save() { save_checkpoint(checkpoint_path(options), *model.params, *optimizer, at); }
-  [[noreturn]] void name_non_finite(const Batch& batch, Mode mode, const std::string& seen);
+  void save() { save_checkpoint(checkpoint_path(options), *model.params, *optimizer, at, carried); }
+  [[noreturn]] void name_non_finite(const Batch& batch, Carried before, Mode mode, const std::string& seen);
 
-  static constexpr std::int64_t kPart = 512;  ///< images evaluated between batches
+  static constexpr std::int64_t kPart = 512;  ///< validation samples that an evaluation between batches sees, in whole batches
 
   Model model;
+  const TrainingData& data;
   RunOptions options;
-  ImageSet part_images;  ///< of the validation set
-  Loader train, test;
-  std::optional<Loader> validation, part;
+  Carried carried;  ///< by the last training batch
   std::unique_ptr<Optimizer> optimizer;
   Tape tape;
   std::int64_t total_steps = 0;
@@ -157,25 +144,9 @@ Schedule schedule_of(const RunOptions& options, std::int64_t total_steps) {
   return schedules::cosine(options.lr, options.warmup, 0);
 }
 
-LoaderOptions loader_options(const RunOptions& options, const ImageSet& train) {
-  ChannelStatistics statistics = channel_statistics(train);
-  LoaderOptions loader;
-  loader.batch = options.batch;
-  loader.seed = options.seed;
-  loader.shift = options.shift;
-  loader.fill = options.fill == "reflect" ? Fill::reflect : Fill::zero;
-  loader.flip = options.flip ? Flip::yes : Flip::no;
-  loader.cutout = static_cast<int>(std::lround(options.cutout * std::min(train.lattice.h, train.lattice.w)));
-  loader.last = options.drop_last ? LastBatch::drop : LastBatch::keep;
-  loader.mean = std::move(statistics.mean);
-  loader.std = std::move(statistics.std);
-  loader.lanes = options.lanes == "1" ? Lanes::one : options.lanes == "16" ? Lanes::sixteen : Lanes::by_count;
-  return loader;
-}
-
 void Trainer::State::plan(int epochs) {
   options.epochs = epochs;
-  total_steps = epochs * train.batches();
+  total_steps = epochs * data.train->batches();
   lr = schedule_of(options, total_steps);
   progress.set_epochs(epochs);
 }
@@ -184,36 +155,38 @@ void Trainer::State::plan(int epochs) {
 double Trainer::State::seconds_per_step() {
   constexpr std::size_t kWarm = 2, kMost = 60;
   constexpr double kEnough = 6;  // seconds
-  save();
-  const Position start = at;
-  train.begin(0);
+  const Checkpoint start{at, model.params->state(), optimizer->state()};
+  data.train->begin(0);
   std::vector<double> seconds;
   const Stopwatch whole;
   Stopwatch watch;
-  for (Batch batch; seconds.size() < kWarm + kMost && whole.seconds() < kEnough && train.next(batch);) {
+  for (Batch batch; seconds.size() < kWarm + kMost && whole.seconds() < kEnough && data.train->next(batch);) {
     step(batch);
     seconds.push_back(watch.seconds());
     watch = Stopwatch();
   }
-  load_checkpoint(checkpoint_path(options), *model.params, *optimizer);
-  at = start;
+  restore(start, *model.params, *optimizer);
+  at = start.position;
+  carried.clear();
   if (seconds.size() > kWarm) seconds.erase(seconds.begin(), seconds.begin() + kWarm);
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return middle == seconds.end() ? 1 : *middle;
 }
 
+int epochs_within(double minutes, double seconds_per_epoch) {
+  return static_cast<int>(std::clamp(0.95 * 60 * minutes / seconds_per_epoch, 1.0, 100000.0));
+}
+
 int Trainer::fit_to_budget() {
   State& s = *state_;
-  constexpr double kReserve = 0.95;  // machines stall
-  const double epoch = s.seconds_per_step() * static_cast<double>(s.at.batches);
-  const int epochs = static_cast<int>(std::clamp(kReserve * 60 * s.options.budget / epoch, 1.0, 100000.0));
+  const int epochs = epochs_within(s.options.budget, s.seconds_per_step() * static_cast<double>(s.at.batches));
   s.say(cat("budget of ", s.options.budget, " minutes: ", epochs, epochs == 1 ? " epoch" : " epochs"));
   s.plan(epochs);
   return epochs;
 }
 
-Trainer::Trainer(const Model& model, const ImageData& data, const RunOptions& options, Progress::Style style)
+Trainer::Trainer(const Model& model, const TrainingData& data, const RunOptions& options, Progress::Style style)
     : state_(std::make_unique<State>(model, data, options, style)) {}
 
 Trainer::~Trainer() = default;
@@ -235,11 +208,7 @@ FitResult Trainer::fit() {
     s.finish_epoch();
   }
   FitResult result{.position = s.at};
-  if (s.at.epoch == 0) {
-    const Tally initial = s.evaluate(s.test);
-    result.position.test_loss = initial.mean_loss();
-    result.position.test_accuracy = initial.accuracy();
-  }
+  if (s.at.epoch == 0) result.position.test = s.evaluate(*s.data.test);
   s.progress.clear();
   return result;
 }
@@ -265,24 +234,25 @@ void Trainer::State::resume(const std::string& path) {
   check_metrics(options.out + "/metrics.jsonl", found.position.metrics_lines);
   restore(found, *model.params, *optimizer);
   at = found.position;
+  carried = found.carried;
   say(cat("resuming after epoch ", at.epoch, ", batch ", at.batch));
 }
 
 bool Trainer::State::train_epoch(const Interrupt& interrupt) {
-  train.begin(at.epoch, at.batch);
+  if (at.batch == 0) carried.clear();
+  data.train->begin(at.epoch, at.batch);
   Stopwatch watch;
   double before = at.train.seconds;
-  for (Batch batch; train.next(batch);) {
+  for (Batch batch; data.train->next(batch);) {
     step(batch);
     ++at.batch;
     at.train.samples += batch.x.columns()->count;
     at.train.seconds = before + watch.seconds();
-    if (part && at.batch * options.evaluations / at.batches > (at.batch - 1) * options.evaluations / at.batches) {
+    if (data.validation && at.batch * options.evaluations / at.batches > (at.batch - 1) * options.evaluations / at.batches) {
       evaluate_part();
       before = at.train.seconds, watch = Stopwatch();  // evaluation apart
     }
-    progress.step(at.epoch + 1, at.batch, at.train.mean_loss(), at.train.accuracy(),
-                  static_cast<double>(at.train.samples) / at.train.seconds);
+    progress.step(at.epoch + 1, at.batch, text_of(at.train, data.measure), static_cast<double>(at.train.samples) / at.train.seconds);
     if (interrupt.asked()) return false;
     if (options.checkpoint_every > 0 && at.batch % options.checkpoint_every == 0 && at.batch < at.batches) save();
   }
@@ -291,36 +261,40 @@ bool Trainer::State::train_epoch(const Interrupt& interrupt) {
 
 void Trainer::State::step(const Batch& batch) {
   tape.reset(at.step(), Mode::train);
-  const Var logits = model.net(tape.input(batch.x));
-  const Loss loss = model.loss(logits, batch.targets);
+  on_columns_of(batch, carried);
+  const Carried before = carried;
+  const Var prediction = model.net(tape.input(batch.x), carried);
+  const Loss loss = model.loss(prediction, batch.targets);
   const Var mean = loss.mean();
   const double sum = scalar(loss.sum);
-  const std::int64_t correct = count_correct(logits.value(), batch.targets);
-  if (!std::isfinite(sum)) name_non_finite(batch, Mode::train, cat("the loss is ", sum));
+  add_measure(at.train, data.measure, prediction.value(), batch.targets);
+  if (!std::isfinite(sum)) name_non_finite(batch, before, Mode::train, cat("the loss is ", sum));
   const Gradients gradients = tape.backward(mean);
   const double norm = options.clip > 0 ? clip_gradients(*model.params, gradients, options.clip) : gradient_norm(*model.params, gradients);
-  if (!std::isfinite(norm)) name_non_finite(batch, Mode::train, cat("the gradient's norm is ", norm));
+  if (!std::isfinite(norm)) name_non_finite(batch, before, Mode::train, cat("the gradient's norm is ", norm));
   optimizer->step(gradients, lr(at.step(), total_steps));
   at.train.loss += sum;
   at.train.targets += loss.count;
-  at.train.correct += correct;
 }
 
-/// One pass over images that are not trained on.
-Tally Trainer::State::evaluate(Loader& images, Views views) {
+/// One pass, or its beginning, over samples that are not trained on.
+Tally Trainer::State::evaluate(Batches& batches, std::int64_t samples, Views views) {
   Tally tally;
+  Carried own;
   const Stopwatch watch;
-  images.begin(0);
-  for (Batch batch; images.next(batch);) {
+  batches.begin(0);
+  for (Batch batch; tally.samples < samples && batches.next(batch);) {
     tape.reset(at.step(), Mode::eval);
-    Var logits = model.net(tape.input(batch.x));
-    if (views == Views::mirrored) logits = log_softmax(logits) + log_softmax(model.net(tape.input(mirrored(batch.x, tape.pool()))));
-    const Loss loss = model.loss(logits, batch.targets);
+    const Carried before = own;
+    Var prediction = model.net(tape.input(batch.x), own);
+    if (views == Views::mirrored)
+      prediction = log_softmax(prediction) + log_softmax(model.net(tape.input(data.mirror(batch.x, tape.pool())), own));
+    const Loss loss = model.loss(prediction, batch.targets);
     const double sum = scalar(loss.sum);
-    if (!std::isfinite(sum)) name_non_finite(batch, Mode::eval, cat("the loss in evaluation is ", sum));
+    if (!std::isfinite(sum)) name_non_finite(batch, before, Mode::eval, cat("the loss in evaluation is ", sum));
     tally.loss += sum;
     tally.targets += loss.count;
-    tally.correct += count_correct(logits.value(), batch.targets);
+    add_measure(tally, data.measure, prediction.value(), batch.targets);
     tally.samples += batch.x.columns()->count;
   }
   tally.seconds = watch.seconds();
@@ -329,40 +303,37 @@ Tally Trainer::State::evaluate(Loader& images, Views views) {
 
 void Trainer::State::evaluate_part() {
   const double epochs = static_cast<double>(at.epoch) + static_cast<double>(at.batch) / static_cast<double>(at.batches);
-  metrics->append(evaluate(*part).metrics(epochs, "validation, part"));
+  metrics->append(evaluate(*data.validation, kPart).metrics(epochs, "validation, part", data.measure));
   at.metrics_lines = metrics->lines();
 }
 
 /// The test set after an epoch, and after the last also the average over mirror images.
 Tally Trainer::State::read_test(int epoch) {
-  const Tally tally = evaluate(test);
-  metrics->append(tally.metrics(epoch, "test"));
-  at.test_loss = tally.mean_loss();
-  at.test_accuracy = tally.accuracy();
-  if (options.flip && epoch == options.epochs) {
-    const Tally both = evaluate(test, Views::mirrored);
-    metrics->append(both.metrics(epoch, "test, flip average"));
+  at.test = evaluate(*data.test);
+  metrics->append(at.test.metrics(epoch, "test", data.measure));
+  if (data.mirror && epoch == options.epochs) {
+    const Tally both = evaluate(*data.test, INT64_MAX, Views::mirrored);
+    metrics->append(both.metrics(epoch, "test, flip average", data.measure));
     char text[120];
     std::snprintf(text, sizeof text, "flip average (each test image and its mirror image): accuracy %.2f %%", 100 * both.accuracy());
     say(text);
   }
-  return tally;
+  return at.test;
 }
 
 void Trainer::State::finish_epoch() {
   const int epoch = at.epoch + 1;
-  metrics->append(at.train.metrics(epoch, "train"));
-  const Tally tally = validation ? evaluate(*validation) : read_test(epoch);
-  if (validation) {
-    metrics->append(tally.metrics(epoch, "validation"));
+  metrics->append(at.train.metrics(epoch, "train", data.measure));
+  const Tally tally = data.validation ? evaluate(*data.validation) : read_test(epoch);
+  if (data.validation) {
+    metrics->append(tally.metrics(epoch, "validation", data.measure));
     if (epoch == options.epochs) read_test(epoch);
   }
-  char text[200];
-  std::snprintf(text, sizeof text,
-                "epoch %d/%d  train loss %.4f  accuracy %.2f %%   %s loss %.4f  accuracy %.2f %%   %.1f s, %.0f samples/s", epoch,
-                options.epochs, at.train.mean_loss(), 100 * at.train.accuracy(), validation ? "validation" : "test", tally.mean_loss(),
-                100 * tally.accuracy(), at.train.seconds, static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
-  say(text);
+  char speed[80];
+  std::snprintf(speed, sizeof speed, "   %.1f s, %.0f samples/s", at.train.seconds,
+                static_cast<double>(at.train.samples) / std::max(at.train.seconds, 1e-9));
+  say(cat("epoch ", epoch, "/", options.epochs, "  train ", text_of(at.train, data.measure), "   ",
+          data.validation ? "validation " : "test ", text_of(tally, data.measure), speed));
   at.epoch = epoch;
   at.batch = 0;
   at.train = {};
@@ -371,11 +342,11 @@ void Trainer::State::finish_epoch() {
 }
 
 /// Runs the step again with every op unfused and checked: the first that makes a non-finite value throws.
-void Trainer::State::name_non_finite(const Batch& batch, Mode mode, const std::string& seen) {
+void Trainer::State::name_non_finite(const Batch& batch, Carried before, Mode mode, const std::string& seen) {
   progress.clear();
   tape.check_finite(true);
   tape.reset(at.step(), mode);
-  const Loss loss = model.loss(model.net(tape.input(batch.x)), batch.targets);
+  const Loss loss = model.loss(model.net(tape.input(batch.x), before), batch.targets);
   const Var mean = loss.mean();
   mean.value();
   if (mode == Mode::train) tape.backward(mean);

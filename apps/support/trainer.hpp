@@ -7,25 +7,24 @@
 #include <weft/apps/support/checkpoint.hpp>
 #include <weft/apps/support/config.hpp>
 #include <weft/apps/support/progress.hpp>
+#include <weft/apps/support/training_data.hpp>
 #include <weft/autograd/ops.hpp>
-#include <weft/data/dataset.hpp>
-#include <weft/data/loader.hpp>
 #include <weft/layers/optim/schedule.hpp>
 #include <weft/layers/parameter_store.hpp>
 
 namespace weft {
 
-/// What is trained: a network from images to logits, its loss, and the store that both read.
+/// What is trained: a network, its loss, and the store that both read.
 struct Model {
-  std::function<Var(Var)> net;
-  std::function<Loss(Var logits, const Tensor& targets)> loss;
+  std::function<Var(Var x, Carried& carried)> net;  ///< `carried`: what it left after the last batch; a network without state leaves it
+  std::function<Loss(Var prediction, const Tensor& targets)> loss;
   ParamStore* params = nullptr;
 };
 
 /// How a training ended.
 struct FitResult {
   bool interrupted = false;
-  Position position;  ///< with the last epoch's test loss and accuracy; after no epoch, the initial network's
+  Position position;  ///< with the last epoch's test; after no epoch, the initial network's
 };
 
 /// An optimizer over shuffled batches, the validation set (where there is none, the test set) after each epoch, metrics and a checkpoint
@@ -33,8 +32,9 @@ struct FitResult {
 /// With a validation set the test set is read once, after the last epoch.
 class Trainer {
  public:
-  /// `model`, `data` and `progress` must outlive the trainer. Writes into the existing folder options.out.
-  Trainer(const Model& model, const ImageData& data, const RunOptions& options, Progress::Style style);
+  /// `data` and what `model` refers to must outlive the trainer. Writes into the existing folder options.out. Throws ConfigError if an
+  /// epoch has no batch.
+  Trainer(const Model& model, const TrainingData& data, const RunOptions& options, Progress::Style style);
   ~Trainer();
 
   /// Reads the checkpoint that options.resume asks for and writes nothing; fit() does it if nobody has.
@@ -42,8 +42,8 @@ class Trainer {
   /// options do not fit it.
   void prepare();
 
-  /// Measures a few steps, which leave no trace but a checkpoint, and sets the epochs to what options.budget minutes of training
-  /// allow, at least one. Returns them. Call it before fit(), on a run that has not begun.
+  /// Measures a few steps, which leave no trace, and sets the epochs to what options.budget minutes of training allow. Returns them.
+  /// Call it before fit(), on a run that has not begun.
   int fit_to_budget();
 
   /// Trains until options.epochs are done or the user interrupts; a checkpoint is there either way.
@@ -60,10 +60,10 @@ class Trainer {
   std::unique_ptr<State> state_;
 };
 
+/// Epochs that fit into 95 % of `minutes`, since machines stall: at least 1.
+int epochs_within(double minutes, double seconds_per_epoch);
+
 /// The learning rate that the options describe.
 Schedule schedule_of(const RunOptions& options, std::int64_t total_steps);
-
-/// How the options and the training images' mean and deviation fill a Loader.
-LoaderOptions loader_options(const RunOptions& options, const ImageSet& train);
 
 }  // namespace weft

@@ -62,14 +62,13 @@ bool same_bits(const State& a, const State& b) {
 const Position kSomewhere{.seed = 7,
                           .batch_size = 9,
                           .train_size = 179,
-                          .train_labels = UINT64_MAX,
+                          .fingerprint = UINT64_MAX,
                           .epoch = 3,
                           .batch = 11,
                           .batches = 20,
                           .train = {.loss = 1.0 / 3, .targets = 99, .correct = 98, .samples = 99, .seconds = 0.1},
                           .metrics_lines = 6,
-                          .test_loss = std::nextafter(0.25, 1.0),
-                          .test_accuracy = 2.0 / 3};
+                          .test = {.loss = std::nextafter(0.25, 1.0), .targets = 3, .correct = 2, .squared = 1.0 / 7, .absolute = 0.3}};
 
 }  // namespace
 
@@ -85,7 +84,7 @@ TEST_CASE("a checkpoint restores parameters, optimizer and position, bit for bit
   CHECK(at.seed == 7);
   CHECK(at.batch_size == 9);
   CHECK(at.train_size == 179);
-  CHECK(at.train_labels == UINT64_MAX);
+  CHECK(at.fingerprint == UINT64_MAX);
   CHECK(at.step() == 3 * 20 + 11);
   CHECK(at.batches == 20);
   CHECK(at.train.loss == 1.0 / 3);
@@ -94,8 +93,10 @@ TEST_CASE("a checkpoint restores parameters, optimizer and position, bit for bit
   CHECK(at.train.samples == 99);
   CHECK(at.train.seconds == 0.1);
   CHECK(at.metrics_lines == 6);
-  CHECK(at.test_loss == kSomewhere.test_loss);
-  CHECK(at.test_accuracy == kSomewhere.test_accuracy);
+  CHECK(at.test.loss == kSomewhere.test.loss);
+  CHECK(at.test.accuracy() == 2.0 / 3);
+  CHECK(at.test.squared == 1.0 / 7);
+  CHECK(at.test.absolute == 0.3);
   first.step(3);
   second.step(3);
   CHECK(same_bits(first.params.state(), second.params.state()));
@@ -291,7 +292,7 @@ TEST_CASE("a file without a position names what is missing") {
                                                                                     {"metrics_lines", "1000"},
                                                                                     {"train_correct", "100"},
                                                                                     {"train_seconds", "-1"},
-                                                                                    {"test_accuracy", "1.5"}}) {
+                                                                                    {"test_correct", "4"}}) {
     const std::string before = std::exchange(file.metadata[name], value);
     const std::string text = message();
     CHECK_MESSAGE(text.find("'" + name + "' is " + value) != std::string::npos, text);

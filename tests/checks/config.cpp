@@ -104,6 +104,14 @@ TEST_CASE("a resumed run begins from its own config.json") {
   CHECK(read({"--out", folder.path().c_str()}).epochs == 1);
 }
 
+TEST_CASE("a resumed run keeps the schedule that its budget gave") {
+  const ScratchFolder folder;
+  folder.write("config.json", R"({"epochs": 9, "budget": 3})");
+  CHECK(read({"--resume", "--budget", "3", "--out", folder.path().c_str()}).epochs == 9);
+  const std::string text = message([&] { read({"--resume", "--budget", "5", "--out", folder.path().c_str()}); });
+  CHECK(text.find("budget is 5, the run began with 3") != std::string::npos);
+}
+
 TEST_CASE("a folder that the system cannot name is one clear error, with --resume too") {
   const std::string out(5000, 'x');
   const std::string text = message([&] { read({"--resume", "--out", out.c_str()}); });
@@ -146,7 +154,7 @@ TEST_CASE("an unknown flag or key names the nearest one") {
   says(message([&] { apply_json(R"({"epoch": 3})", "c.json", options); }), "'c.json'");
   says(message([&] { apply_json(R"({"qqqqqq": 3})", "c.json", options); }), "spelled with underscores");
   says(message([] { read({"--form", "qqqqqq"}); }), "see --form in --help");
-  says(message([] { Target::parse("q>=1"); }), "the metrics are accuracy and loss");
+  says(message([] { Target::parse("q>=1"); }), "the metrics are accuracy, loss, mse, mae and perplexity");
   CHECK(nearest("epoch", {"batch", "epochs"}) == "epochs");
   CHECK(nearest("abcd", {"abxy"}) == "abxy");
   CHECK(nearest("abcd", {"axyz"}).empty());
@@ -224,14 +232,14 @@ TEST_CASE("metrics are whole JSON lines, and a resumed file keeps only what the 
   const Tally tally{.loss = 5, .targets = 10, .correct = 9, .samples = 20, .seconds = 4};
   {
     MetricsFile file(path, 0);
-    for (int epoch = 1; epoch <= 3; ++epoch) file.append(tally.metrics(epoch, "test"));
+    for (int epoch = 1; epoch <= 3; ++epoch) file.append(tally.metrics(epoch, "test", Measure::accuracy));
     CHECK(file.lines() == 3);
   }
   const std::string line = R"({"epoch":1,"split":"test","loss":0.5,"accuracy":0.9,"seconds":4.0,"samples_per_second":5.0})";
   CHECK(text_of(path).substr(0, line.size() + 1) == line + "\n");
   MetricsFile kept(path, 1);
   CHECK(text_of(path) == line + "\n");
-  kept.append(tally.metrics(2, "test"));
+  kept.append(tally.metrics(2, "test", Measure::accuracy));
   CHECK(kept.lines() == 2);
   const std::string two = text_of(path);
   CHECK_THROWS_AS(MetricsFile(path, 3), FormatError);

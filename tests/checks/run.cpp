@@ -125,9 +125,9 @@ TEST_CASE("with --validation the test set is read once and result.json says what
   CHECK(run.status == 0);
   CHECK(has(run.output, "held out for validation: 120 training images, 480 are left"));
   const nlohmann::json result = nlohmann::json::parse(std::ifstream(out.path() + "/result.json"));
-  CHECK(result["train_images"] == 480);
-  CHECK(result["validation_images"] == 120);
-  CHECK(result["test_images"] == 100);
+  CHECK(result["train_size"] == 480);
+  CHECK(result["validation_size"] == 120);
+  CHECK(result["test_size"] == 100);
   CHECK(result["epochs"] == 2);
   CHECK(result["steps"] == 2 * 4);
   CHECK(result["parameters"].get<std::int64_t>() > 0);
@@ -236,7 +236,7 @@ TEST_CASE("a refused --resume leaves the run as it was") {
   CHECK(!std::filesystem::exists(out / "metrics.jsonl"));
   out.write("metrics.jsonl", metrics);
   const std::string checkpoint = file_bytes(out / "last.safetensors");
-  for (const char* field : {"\"epoch\":\"", "\"crc", "\"metrics_lines\":\"", "\"test_accuracy\":\"", "\"optimizer/"}) {
+  for (const char* field : {"\"epoch\":\"", "\"crc", "\"metrics_lines\":\"", "\"test_correct\":\"", "\"optimizer/"}) {
     std::string flipped = checkpoint;
     const std::size_t at = flipped.find(field);
     REQUIRE(at != std::string::npos);

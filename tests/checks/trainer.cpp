@@ -10,11 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include <weft/apps/support/image_batches.hpp>
 #include <weft/apps/support/trainer.hpp>
 #include <weft/autograd/ops.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/parallel.hpp>
 #include <weft/core/random.hpp>
+#include <weft/core/text.hpp>
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
 #include <weft/layers/linear.hpp>
@@ -67,13 +69,14 @@ FitResult train(const RunOptions& options, const std::function<void(int call, Sm
   ParamStore params({}, options.seed);
   SmallNet net(Scope{params});
   int calls = 0;
-  const Model model{[&](Var x) {
+  const Model model{[&](Var x, Carried&) {
                       if (each_step) each_step(calls, net);
                       ++calls;
                       return net(x);
                     },
                     [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); }, &params};
-  Trainer trainer(model, images, options, Progress::Style::none);
+  const TrainingData batches = image_batches(images, options);
+  Trainer trainer(model, batches, options, Progress::Style::none);
   return trainer.fit();
 }
 
@@ -121,13 +124,13 @@ TEST_CASE("a small network learns, and each epoch leaves two lines of metrics") 
   const FitResult result = train(options);
   CHECK(!result.interrupted);
   CHECK(result.position.epoch == 20);
-  CHECK(result.position.test_accuracy > 0.9);
+  CHECK(result.position.test.accuracy() > 0.9);
   const std::vector<nlohmann::json> lines = metrics_of(folder);
   REQUIRE(lines.size() == 40);
   CHECK(lines[0]["split"] == "train");
   CHECK(lines[39]["split"] == "test");
   CHECK(lines[39]["epoch"] == 20);
-  CHECK(lines[39]["accuracy"] == result.position.test_accuracy);
+  CHECK(lines[39]["accuracy"] == result.position.test.accuracy());
   CHECK(lines[0]["loss"].get<double>() > lines[38]["loss"].get<double>());
 }
 
@@ -274,7 +277,7 @@ TEST_CASE("another batch size or data set is refused with what differs, also whe
   };
   names(refusal(other_batch, data()), "batch is 33, the checkpoint was made with 32");
   names(refusal(options, fewer), "the training set has 189 samples, in the checkpoint's run it had 190");
-  names(refusal(options, relabelled), "the training labels have the hash ");
+  names(refusal(options, relabelled), "the training targets have the hash ");
   CHECK(bytes_of(folder / "last.safetensors") == kept);
   CHECK(bytes_of(folder / "metrics.jsonl") == metrics);
   CHECK(train(options).position.epoch == 2);
@@ -322,4 +325,87 @@ TEST_CASE("correct answers are counted over valid columns only") {
     targets[static_cast<std::size_t>(n)] = n < 5 ? (n + 1) % 3 : n % 3;
   }
   CHECK(count_correct(pack_rows(logits, {3}, columns), pack_rows(targets, {1}, columns)) == 12);
+}
+
+TEST_CASE("errors are summed over valid columns only, and each measure has its names") {
+  const ColumnsPtr columns = sample_columns(17);
+  const Tensor found = pack_rows(std::vector<double>(2 * 17, 1.5), {2}, columns),
+               wanted = pack_rows(std::vector<double>(2 * 17, 1), {2}, columns);
+  Tally tally{.loss = 3, .targets = 34};
+  add_measure(tally, Measure::error, found, wanted);
+  CHECK(value_of("mse", tally, Measure::error) == doctest::Approx(0.25));
+  CHECK(value_of("mae", tally, Measure::error) == doctest::Approx(0.5));
+  CHECK(value_of("loss", tally, Measure::error) == doctest::Approx(3.0 / 34));
+  CHECK(std::isnan(value_of("accuracy", tally, Measure::error)));
+  CHECK(value_of("perplexity", tally, Measure::perplexity) == doctest::Approx(std::exp(3.0 / 34)));
+  CHECK(text_of(tally, Measure::error) == "loss 0.0882  mse 0.2500  mae 0.5000");
+}
+
+namespace {
+
+/// Five batches an epoch of 17 streams, the same in every epoch.
+class Streams final : public Batches {
+ public:
+  std::int64_t batches() const override { return 5; }
+  void begin(std::int64_t, std::int64_t first_batch) override { at_ = first_batch; }
+  bool next(Batch& out) override {
+    if (at_ >= batches()) return false;
+    const Random draws(11, 0);
+    const ColumnsPtr columns = sample_columns(17);
+    std::vector<float> x(3 * 17), y(17);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(draws.uniform(static_cast<std::uint64_t>(at_) * 100 + i));
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] - x[17 + i];
+    out = {pack_rows(x, {3}, columns), pack_rows(y, {1}, columns)};
+    ++at_;
+    return true;
+  }
+
+ private:
+  std::int64_t at_ = 5;
+};
+
+struct Killed {};
+
+/// Trains a net whose prediction adds half of the last one, in three epochs; killed at call `killed_at` of the loss.
+std::string train_streams(const ScratchFolder& folder, bool resume, int killed_at) {
+  RunOptions options{.epochs = 3, .batch = 17, .lr = 1e-2};
+  options.checkpoint_every = 2, options.out = folder.path(), options.resume = resume, options.quiet = true;
+  TrainingData data;
+  data.train_size = 85, data.test_size = 85, data.input = {3}, data.measure = Measure::error;
+  data.train = std::make_unique<Streams>(), data.test = std::make_unique<Streams>();
+  ParamStore params({}, options.seed);
+  const Linear linear(Scope{params} / "linear", 3, 1);
+  int calls = 0;
+  const Model model{[&](Var x, Carried& carried) {
+                      Var y = linear(x);
+                      if (!carried.empty()) y = y + 0.5 * x.tape().input(carried[0]);
+                      carried = {y.value().clone()};
+                      return y;
+                    },
+                    [&](Var y, const Tensor& wanted) {
+                      if (calls++ == killed_at) throw Killed();
+                      return mse(y, wanted);
+                    },
+                    &params};
+  Trainer trainer(model, data, options, Progress::Style::none);
+  std::string text;
+  try {
+    trainer.fit();
+  } catch (const Killed&) {
+    return "killed";
+  }
+  for (const nlohmann::json& line : metrics_of(folder)) text += cat(line["split"].dump(), line["mse"].dump(), line["mae"].dump(), "\n");
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("what a network carries from batch to batch begins anew with each epoch and survives a kill") {
+  const ScratchFolder whole, cut;
+  const std::string expected = train_streams(whole, false, -1);
+  CHECK(expected.find("mse") == std::string::npos);
+  CHECK(std::count(expected.begin(), expected.end(), '\n') == 6);
+  CHECK(train_streams(cut, false, 13) == "killed");  // the fourth batch of the second epoch: 5 + 5 of a test + 3 before it
+  CHECK(read_checkpoint(cut.path() + "/last.safetensors").carried.size() == 1);
+  CHECK(train_streams(cut, true, -1) == expected);
 }

@@ -1,13 +1,17 @@
 // Whole trainings in one process: the same losses on any number of threads, and no option of the trainer without effect.
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <weft/apps/support/image_batches.hpp>
 #include <weft/apps/support/trainer.hpp>
 #include <weft/autograd/ops.hpp>
 #include <weft/core/parallel.hpp>
@@ -69,9 +73,10 @@ std::string metrics_of(RunOptions options) {
   static const ImageData data{.name = "quarters", .source = "this test", .train = bright_quarters(200, 1), .test = bright_quarters(60, 2)};
   ParamStore params({}, options.seed);
   const Net net(Scope{params});
-  const Model model{[&net](Var x) { return net(x); }, [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); },
-                    &params};
-  Trainer(model, data, options, Progress::Style::none).fit();
+  const Model model{[&net](Var x, Carried&) { return net(x); },
+                    [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); }, &params};
+  const TrainingData batches = image_batches(data, options);
+  Trainer(model, batches, options, Progress::Style::none).fit();
   std::string text;
   std::ifstream in(options.out + "/metrics.jsonl");
   for (std::string line; std::getline(in, line);) {
@@ -148,12 +153,13 @@ TEST_CASE("a time budget sets the epochs and leaves no other trace") {
     options.out = folder.path();
     ParamStore params({}, options.seed);
     const Net net(Scope{params});
-    const Model model{[&net](Var x) { return net(x); }, [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); },
-                      &params};
-    Trainer trainer(model, data, options, Progress::Style::none);
+    const Model model{[&net](Var x, Carried&) { return net(x); },
+                      [](Var logits, const Tensor& targets) { return cross_entropy(logits, targets); }, &params};
+    const TrainingData batches = image_batches(data, options);
+    Trainer trainer(model, batches, options, Progress::Style::none);
     int epochs = options.epochs;
     if (fitted) epochs = trainer.fit_to_budget();
-    return std::make_pair(epochs, trainer.fit().position.test_loss);
+    return std::make_pair(epochs, trainer.fit().position.test.mean_loss());
   };
   RunOptions options = base();
   options.budget = 1e-9;  // less than an epoch: one is trained all the same
@@ -161,4 +167,28 @@ TEST_CASE("a time budget sets the epochs and leaves no other trace") {
   CHECK(epochs == 1);
   options.epochs = 1;
   CHECK(train(options, false).second == loss);
+}
+
+TEST_CASE("a time budget divides the minutes by what an epoch takes") {
+  CHECK(epochs_within(4, 10) == 22);  // 228 of 240 seconds
+  CHECK(epochs_within(4, 228) == 1);
+  CHECK(epochs_within(4, 1000) == 1);
+  CHECK(epochs_within(1, 57.0 / 9) == 9);
+
+  const oracle::ScratchFolder folder;
+  const ImageData data{.name = "quarters", .source = "this test", .train = bright_quarters(200, 1), .test = bright_quarters(60, 2)};
+  RunOptions options = base();
+  options.out = folder.path();
+  options.budget = 0.01;
+  ParamStore params({}, options.seed);
+  const Net net(Scope{params});
+  const auto slowly = [](Var logits, const Tensor& targets) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // of every step, on any machine
+    return cross_entropy(logits, targets);
+  };
+  const TrainingData batches = image_batches(data, options);
+  Trainer trainer({[&net](Var x, Carried&) { return net(x); }, slowly, &params}, batches, options, Progress::Style::none);
+  const int most = epochs_within(options.budget, 3 * 0.020);  // three batches
+  CHECK(trainer.fit_to_budget() <= most);
+  CHECK(std::filesystem::is_empty(folder.path()));  // a kill meanwhile leaves nothing to resume
 }
