@@ -61,6 +61,7 @@ int measure_all(const Options& options, const std::string& brakes) {
     conv_table(context);
     csr_table(context);
     density_table(context);
+    sweep_table(context);
     rows_table(context);
   }
   for (const int n : options.threads.empty() ? std::vector<int>{1, 2} : options.threads) {
@@ -68,12 +69,11 @@ int measure_all(const Options& options, const std::string& brakes) {
     step_table(context, pytorch.get());
   }
   if (results.empty())
-    throw ConfigError(
-        {.op = "flags",
-         .path = "--filter",
-         .what = cat("no cell's name contains '", options.filter, "'"),
-         .hint =
-             "names read e.g. bsr/forward/K1024/b16/d10/N64, conv/data/16->32@14, csr/forward/d10/N256, density/c2, step/cifar10/resnet9"});
+    throw ConfigError({.op = "flags",
+                       .path = "--filter",
+                       .what = cat("no cell's name contains '", options.filter, "'"),
+                       .hint = "names read e.g. bsr/forward/K1024/b16/d10/N64, conv/data/16->32@14, csr/forward/d10/N256, density/c2, "
+                               "lstm/forward/T64/N64/H128, step/cifar10/resnet9"});
   results.print_losses();
   results.line(cat("Peak memory of this process: ", fixed(static_cast<double>(peak_memory().since_start) / 1e6, 1), " MB"));
   if (!options.json.empty()) results.write_json(options.json);

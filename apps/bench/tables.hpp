@@ -11,6 +11,8 @@ void bsr_table(Context& context);
 void conv_table(Context& context);
 /// Scalar sparse matrices: csr_table.cpp.
 void csr_table(Context& context);
+/// LSTMs over many steps: sweep_table.cpp.
+void sweep_table(Context& context);
 /// Every row of kernel_table.inc: rows_table.cpp.
 void rows_table(Context& context);
 /// The training step of apps/models/mnist_cnn.hpp and its inference at N = 1, against PyTorch: step_table.cpp.

@@ -6,15 +6,24 @@
 
 namespace weft::paper {
 
+/// What a benchmark is judged by on its test set.
+enum class Metric : std::uint8_t { accuracy, mse, perplexity };
+
+/// Its name in metrics.jsonl.
+inline const char* name_of(Metric metric) { return metric == Metric::accuracy ? "accuracy" : metric == Metric::mse ? "mse" : "perplexity"; }
+/// How much better `value` is than `other`: of accuracy more is better, of the others less.
+inline double gain(Metric metric, double value, double other) { return metric == Metric::accuracy ? value - other : other - value; }
+
 /// A row of the table: an app with its default model, and what is fixed before anything is measured.
 struct Benchmark {
   std::string app;
   std::string name;         ///< as the data set calls itself
   double minutes;           ///< of training, for each form and seed
   int seeds;                ///< 42, 43, ...
-  std::int64_t full_train;  ///< training images of the whole set
+  std::int64_t full_train;  ///< training samples of the whole set
   int width;                ///< of its network in every form; 0: the app has one width
-  std::string step;         ///< the cell of `bench` that times its training step
+  std::string step;         ///< the cell of `bench` that times its training step; empty: there is none
+  Metric metric = Metric::accuracy;
 };
 
 inline const std::vector<Benchmark>& benchmarks() {

@@ -102,6 +102,7 @@ std::optional<int> printed_epochs(const std::string& output) {
 
 /// Adds what metrics.jsonl holds.
 void read_metrics(const std::string& path, Outcome& outcome) {
+  const char* const metric = name_of(outcome.metric);
   std::ifstream in(path);
   double seconds = 0;
   int epochs = 0;
@@ -109,8 +110,8 @@ void read_metrics(const std::string& path, Outcome& outcome) {
     const nlohmann::json json = nlohmann::json::parse(line);
     const std::string split = json.at("split");
     if (split == "train") ++epochs, seconds += json.at("seconds").get<double>();
-    if (split == "validation, part") outcome.curve.push_back({json.at("epoch"), json.at("accuracy")});
-    if (split == "test, flip average") outcome.flip_average = json.at("accuracy").get<double>();
+    if (split == "validation, part") outcome.curve.push_back({json.at("epoch"), json.at(metric)});
+    if (split == "test, flip average") outcome.flip_average = json.at(metric).get<double>();
   }
   if (epochs != outcome.epochs || outcome.curve.empty())
     throw FormatError({.op = "paper",
@@ -151,11 +152,13 @@ std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchma
   if (!json.is_object() || !has_begun(place, benchmark, cell)) return std::nullopt;
   try {
     Outcome outcome{.cell = cell,
+                    .metric = benchmark.metric,
                     .data = json.at("data"),
-                    .train_images = json.at("train_size"),
-                    .validation_images = json.at("validation_size"),
-                    .test_images = json.at("test_size"),
-                    .accuracy = json.at("test_accuracy"),
+                    .samples = json.at("samples"),
+                    .train_size = json.at("train_size"),
+                    .validation_size = json.at("validation_size"),
+                    .test_size = json.at("test_size"),
+                    .value = json.at(cat("test_", name_of(benchmark.metric))),
                     .flip_average = std::nullopt,
                     .epochs = json.at("epochs"),
                     .seconds_per_epoch = 0,
@@ -210,6 +213,7 @@ int train(const Place& place, const Benchmark& benchmark, const Cell& cell) {
 }
 
 std::optional<StepSeconds> step_seconds(const Place& place, const Benchmark& benchmark) {
+  if (benchmark.step.empty()) return std::nullopt;
   const std::string folder = place.out + "/" + benchmark.app, path = folder + "/step.json";
   const char* python = std::getenv("WEFT_PYTHON");
   const std::optional<StepSeconds> found = read_steps(path, benchmark);

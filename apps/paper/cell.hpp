@@ -19,17 +19,18 @@ struct Cell {
   std::string name() const;
 };
 
-/// A value on the fixed part of the validation images.
+/// A value on the fixed part of the validation samples.
 struct Evaluation {
-  double epoch = 0, accuracy = 0;
+  double epoch = 0, value = 0;
 };
 
 /// What a finished training left in its folder.
 struct Outcome {
   Cell cell;
-  std::string data;  ///< the set's name
-  std::int64_t train_images = 0, validation_images = 0, test_images = 0;
-  double accuracy = 0;                 ///< on the test set, after the last epoch
+  Metric metric = Metric::accuracy;
+  std::string data, samples;  ///< the set's name, and what it consists of: "images"
+  std::int64_t train_size = 0, validation_size = 0, test_size = 0;
+  double value = 0;                    ///< of the metric on the test set, after the last epoch
   std::optional<double> flip_average;  ///< the same over mirror images, where the app measures it
   int epochs = 0;
   double seconds_per_epoch = 0;  ///< of training, evaluation apart

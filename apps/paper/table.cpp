@@ -39,9 +39,23 @@ std::vector<double> each(const std::vector<Outcome>& outcomes, Value value) {
   return values;
 }
 
-std::string accuracy_text(const std::vector<double>& values) {
+/// Digits of a metric, and what multiplies and follows it.
+struct Style {
+  double scale;
+  int decimals;
+  const char* unit;
+};
+Style style_of(Metric metric) {
+  if (metric == Metric::accuracy) return {100, 2, " %"};
+  if (metric == Metric::mse) return {1, 4, ""};
+  return {1, 1, ""};
+}
+
+std::string value_text(Metric metric, const std::vector<double>& values) {
   const Spread s = spread(values);
-  return s.deviation ? cat(fixed(100 * s.mean, 2), " ± ", percent(*s.deviation)) : percent(s.mean);
+  const Style style = style_of(metric);
+  return cat(fixed(style.scale * s.mean, style.decimals), s.deviation ? cat(" ± ", fixed(style.scale * *s.deviation, style.decimals)) : "",
+             style.unit);
 }
 
 /// Mean epochs to the target over the seeds that reached it.
@@ -55,10 +69,10 @@ std::string epochs_text(const std::vector<Outcome>& form, const std::vector<Outc
 
 /// "CIFAR-10, 20 % of its training images"; the whole name where that is all of them.
 std::string data_text(const Section& s, const Outcome& o) {
-  const std::int64_t images = o.train_images + o.validation_images;
+  const std::int64_t size = o.train_size + o.validation_size;
   if (o.data != s.benchmark.name) return cat(o.data, " in place of ", s.benchmark.name);
-  if (images >= s.benchmark.full_train) return o.data;
-  return cat(o.data, ", *partial data*: ", images, " of ", s.benchmark.full_train, " training images");
+  if (size >= s.benchmark.full_train) return o.data;
+  return cat(o.data, ", *partial data*: ", size, " of ", s.benchmark.full_train, " training ", o.samples);
 }
 
 /// "~" marks times that other programs disturbed.
@@ -74,8 +88,8 @@ std::vector<std::string> result_cells(const Section& s, const std::string& name,
   return {data_text(s, first),
           name,
           cat(outcomes.size()),
-          accuracy_text(each(outcomes, [](const Outcome& o) { return o.accuracy; })),
-          flips ? accuracy_text(each(outcomes, [](const Outcome& o) { return *o.flip_average; })) : kNone,
+          value_text(first.metric, each(outcomes, [](const Outcome& o) { return o.value; })),
+          flips ? value_text(first.metric, each(outcomes, [](const Outcome& o) { return *o.flip_average; })) : kNone,
           epochs_text(outcomes, native),
           fixed(spread(each(outcomes, [](const Outcome& o) { return o.epochs; })).mean, 0),
           fixed(spread(each(outcomes, [](const Outcome& o) { return o.seconds_per_epoch; })).mean, 2),
@@ -86,8 +100,8 @@ std::vector<std::string> result_cells(const Section& s, const std::string& name,
           first.nnz > 0 ? millions(first.nnz) : kNone};
 }
 
-const std::vector<std::string> kResultHeader{"data",   "form",       "seeds",     "test accuracy", "flip average", "epochs to target",
-                                             "epochs", "s an epoch", "ms a step", "PyTorch",       "peak memory",  "parameters",
+const std::vector<std::string> kResultHeader{"data",   "form",       "seeds",     "test",    "flip average", "epochs to target",
+                                             "epochs", "s an epoch", "ms a step", "PyTorch", "peak memory",  "parameters",
                                              "nnz"};
 
 double step_of(const Section& s, const std::string& form) {
@@ -111,8 +125,7 @@ std::string results(const std::vector<Section>& sections) {
 }
 
 bool same_data(const Outcome& a, const Outcome& b) {
-  return a.data == b.data && a.train_images == b.train_images && a.validation_images == b.validation_images &&
-         a.test_images == b.test_images;
+  return a.data == b.data && a.train_size == b.train_size && a.validation_size == b.validation_size && a.test_size == b.test_size;
 }
 
 /// The form's verdict, where both have all seeds on the same data.
@@ -125,15 +138,20 @@ std::optional<Verdict> verdict_of(const Section& s, const std::string& form) {
   return compare(own, native);
 }
 
+/// "+0.12 ± 0.05 points" of accuracy, "-0.0021" of another metric.
+std::string difference_text(Metric metric, const Verdict& v) {
+  const Style style = style_of(metric);
+  return cat(v.difference >= 0 ? "+" : "", fixed(style.scale * v.difference, style.decimals),
+             v.interval ? cat(" ± ", fixed(style.scale * *v.interval, style.decimals)) : "", metric == Metric::accuracy ? " points" : "");
+}
+
 std::string verdicts(const std::vector<Section>& sections) {
-  std::string text = header({"data", "form against native", "quality", "difference of test accuracy", "epochs to target", "ratio"});
+  std::string text = header({"data", "form against native", "quality", "better on the test by", "epochs to target", "ratio"});
   for (const Section& s : sections)
     for (const char* form : {"sparse", "untied"})
       if (const std::optional<Verdict> v = verdict_of(s, form))
-        text += row({s.benchmark.name, form, v->quality,
-                     cat(v->difference >= 0 ? "+" : "", fixed(100 * v->difference, 2),
-                         v->interval ? cat(" ± ", fixed(100 * *v->interval, 2)) : "", " points"),
-                     v->epochs, v->epochs_ratio ? fixed(*v->epochs_ratio, 2) : kNone});
+        text += row({s.benchmark.name, form, v->quality, difference_text(s.benchmark.metric, *v), v->epochs,
+                     v->epochs_ratio ? fixed(*v->epochs_ratio, 2) : kNone});
   return text;
 }
 
@@ -173,9 +191,10 @@ std::string to_markdown(const std::vector<Section>& sections) {
       ". Each app's default model and recipe, for as many epochs as fit into these minutes in the slowest of the three forms: all have one "
       "schedule. ",
       percent(kValidation, 0),
-      " of the training images are held out for validation; the test set is read once, after the last epoch. *Epochs to target*: when a "
+      " of the training samples are held out for validation where there is no official split; the test set is read once, after the last "
+      "epoch. *Epochs to target*: when a "
       "curve of ",
-      kEvaluations, " evaluations an epoch, on a fixed part of the validation images, first comes within ", percent(kTolerance, 0),
+      kEvaluations, " evaluations an epoch, on a fixed part of the validation samples, first comes within ", percent(kTolerance, 0),
       " of the best value of the native form's. *ms a step* and *PyTorch* (the better of its two memory formats, the same model): 40 steps "
       "taken turn about, 25th percentile. *nnz*: entries of all matrices, which the native form computes with and never stores.\n");
   text +=
@@ -185,7 +204,7 @@ std::string to_markdown(const std::vector<Section>& sections) {
       "entry.\n\n" +
       verdicts(sections);
   text += cat("\nQuality *matches* if the difference is at most ", percent(kTolerance, 0),
-              " of native's accuracy; with three seeds and more its whole 95 % interval must say so, or it is *undecided*. Epochs are "
+              " of native's value; with three seeds and more its whole 95 % interval must say so, or it is *undecided*. Epochs are "
               "*comparable* within 10 %.\n");
   if (const std::string pruned = appendix(sections); !pruned.empty())
     text += cat(
@@ -212,12 +231,13 @@ void for_each_outcome(const std::vector<Section>& sections, Visit&& visit) {
 
 std::string to_csv(const std::vector<Section>& sections) {
   std::string text =
-      "benchmark,data,form,density,seed,minutes,train_images,validation_images,test_images,test_accuracy,flip_average,epochs,"
+      "benchmark,data,form,density,seed,minutes,train_size,validation_size,test_size,metric,test_value,flip_average,epochs,"
       "seconds_per_epoch,parameters,nnz,peak_memory\n";
   for_each_outcome(sections, [&](const Section& s, const Outcome& o) {
-    text += cat(s.benchmark.app, ",", o.data, ",", o.cell.form, ",", o.cell.density, ",", o.cell.seed, ",", s.minutes, ",", o.train_images,
-                ",", o.validation_images, ",", o.test_images, ",", o.accuracy, ",", o.flip_average ? cat(*o.flip_average) : "", ",",
-                o.epochs, ",", o.seconds_per_epoch, ",", o.parameters, ",", o.nnz, ",", o.peak_memory, "\n");
+    text +=
+        cat(s.benchmark.app, ",", o.data, ",", o.cell.form, ",", o.cell.density, ",", o.cell.seed, ",", s.minutes, ",", o.train_size, ",",
+            o.validation_size, ",", o.test_size, ",", name_of(o.metric), ",", o.value, ",", o.flip_average ? cat(*o.flip_average) : "", ",",
+            o.epochs, ",", o.seconds_per_epoch, ",", o.parameters, ",", o.nnz, ",", o.peak_memory, "\n");
   });
   return text;
 }
@@ -232,29 +252,30 @@ std::string to_json(const std::vector<Section>& sections) {
                                  {"density", o.cell.density},
                                  {"seed", o.cell.seed},
                                  {"minutes", s.minutes},
-                                 {"train_images", o.train_images},
-                                 {"validation_images", o.validation_images},
-                                 {"test_images", o.test_images},
-                                 {"test_accuracy", o.accuracy},
+                                 {"train_size", o.train_size},
+                                 {"validation_size", o.validation_size},
+                                 {"test_size", o.test_size},
+                                 {"metric", name_of(o.metric)},
+                                 {"test_value", o.value},
                                  {"epochs", o.epochs},
                                  {"seconds_per_epoch", o.seconds_per_epoch},
                                  {"parameters", o.parameters},
                                  {"nnz", o.nnz},
                                  {"peak_memory", o.peak_memory}};
     if (o.flip_average) entry["flip_average"] = *o.flip_average;
-    for (const Evaluation& e : o.curve) entry["curve"].push_back({e.epoch, e.accuracy});
+    for (const Evaluation& e : o.curve) entry["curve"].push_back({e.epoch, e.value});
     json["trainings"].push_back(std::move(entry));
   });
   json["benchmarks"] = nlohmann::ordered_json::array();
   for (const Section& s : sections) {
-    nlohmann::ordered_json entry{{"benchmark", s.benchmark.app}, {"full_train_images", s.benchmark.full_train}};
+    nlohmann::ordered_json entry{{"benchmark", s.benchmark.app}, {"full_train_size", s.benchmark.full_train}};
     if (s.steps) {
       entry["step_seconds"] = {{"sparse", s.steps->sparse}, {"native", s.steps->native}, {"pruned", s.steps->pruned}};
       if (s.steps->pytorch) entry["step_seconds"]["pytorch"] = *s.steps->pytorch;
     }
     for (const char* form : {"sparse", "untied"})
       if (const std::optional<Verdict> v = verdict_of(s, form)) {
-        entry["verdicts"][form] = {{"quality", v->quality}, {"epochs", v->epochs}, {"accuracy_difference", v->difference}};
+        entry["verdicts"][form] = {{"quality", v->quality}, {"epochs", v->epochs}, {"difference", v->difference}};
         if (v->interval) entry["verdicts"][form]["interval"] = *v->interval;
         if (v->epochs_ratio) entry["verdicts"][form]["epochs_ratio"] = *v->epochs_ratio;
       }

@@ -16,10 +16,11 @@ namespace {
 constexpr std::array<double, 9> kStudent{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
 constexpr double kComparable = 0.1;
 
-double best(const std::vector<Evaluation>& curve) {
-  double highest = 0;
-  for (const Evaluation& e : curve) highest = std::max(highest, e.accuracy);
-  return highest;
+double best(Metric metric, const std::vector<Evaluation>& curve) {
+  double found = curve.front().value;
+  for (const Evaluation& e : curve)
+    if (gain(metric, e.value, found) > 0) found = e.value;
+  return found;
 }
 
 std::string quality(double difference, double interval, double native) {
@@ -42,23 +43,25 @@ Spread spread(const std::vector<double>& values) {
 }
 
 std::optional<double> epochs_to_target(const Outcome& outcome, const Outcome& native, double tolerance) {
-  const double target = (1 - tolerance) * best(native.curve);
+  const Metric metric = native.metric;
+  if (native.curve.empty()) return std::nullopt;
+  const double target = best(metric, native.curve) * (metric == Metric::accuracy ? 1 - tolerance : 1 + tolerance);
   for (const Evaluation& e : outcome.curve)
-    if (e.accuracy >= target) return e.epoch;
+    if (gain(metric, e.value, target) >= 0) return e.epoch;
   return std::nullopt;
 }
 
 Verdict compare(const std::vector<Outcome>& form, const std::vector<Outcome>& native) {
   if (form.empty() || form.size() != native.size())
     throw UsageError({.op = "compare", .what = cat(form.size(), " trainings beside ", native.size(), " native ones")});
-  std::vector<double> differences, accuracies, logs;
+  std::vector<double> differences, values, logs;
   for (std::size_t i = 0; i < form.size(); ++i) {
     if (form[i].cell.seed != native[i].cell.seed || form[i].epochs != native[i].epochs)
       throw UsageError({.op = "compare",
                         .what = cat("seed ", form[i].cell.seed, " after ", form[i].epochs, " epochs beside seed ", native[i].cell.seed,
                                     " after ", native[i].epochs)});
-    differences.push_back(form[i].accuracy - native[i].accuracy);
-    accuracies.push_back(native[i].accuracy);
+    differences.push_back(gain(native[i].metric, form[i].value, native[i].value));
+    values.push_back(native[i].value);
     const std::optional<double> own = epochs_to_target(form[i], native[i]), other = epochs_to_target(native[i], native[i]);
     if (own && other) logs.push_back(std::log(*own / *other));
   }
@@ -67,7 +70,7 @@ Verdict compare(const std::vector<Outcome>& form, const std::vector<Outcome>& na
       .quality = "", .epochs = "not reached", .difference = difference.mean, .interval = std::nullopt, .epochs_ratio = std::nullopt};
   if (difference.deviation)
     verdict.interval = kStudent.at(form.size() - 2) * *difference.deviation / std::sqrt(static_cast<double>(form.size()));
-  verdict.quality = quality(difference.mean, verdict.interval.value_or(0), spread(accuracies).mean);
+  verdict.quality = quality(difference.mean, verdict.interval.value_or(0), spread(values).mean);
   if (logs.size() < form.size()) return verdict;
   verdict.epochs_ratio = std::exp(spread(logs).mean);
   verdict.epochs = *verdict.epochs_ratio < 1 - kComparable ? "fewer" : *verdict.epochs_ratio > 1 + kComparable ? "more" : "comparable";

@@ -22,12 +22,12 @@ std::optional<double> epochs_to_target(const Outcome& outcome, const Outcome& na
 struct Verdict {
   std::string quality;                 ///< exceeds, matches, below or undecided
   std::string epochs;                  ///< fewer, comparable, more, or "not reached"
-  double difference = 0;               ///< of test accuracy, mean over the seeds
+  double difference = 0;               ///< of the test metric, mean over the seeds; positive where the form is better
   std::optional<double> interval;      ///< half of its 95 % interval, of three seeds and more
   std::optional<double> epochs_ratio;  ///< geometric mean over the seeds of epochs to target / native's
 };
 
-/// Quality: "matches" if the difference is at most kTolerance of native's accuracy, "exceeds" and "below" if it is more; with three seeds
+/// Quality: "matches" if the difference is at most kTolerance of native's value, "exceeds" and "below" if it is more; with three seeds
 /// and more the whole 95 % interval (Student's t of the paired differences) must say so, or zero lie outside it, else it is "undecided".
 /// Epochs: "comparable" within 10 %; "not reached" if a seed missed the target. The two lists hold the same seeds in the same order,
 /// trained for the same number of epochs: a longer schedule would meet its target later. Throws UsageError if they do not, or are empty.

@@ -37,8 +37,9 @@ Outcome outcome(const std::string& form, int seed, double accuracy, double best,
   Outcome o;
   o.cell = {.form = form, .density = 1, .seed = seed};
   o.data = "CIFAR-10";
-  o.train_images = 45'000, o.validation_images = 5'000, o.test_images = 10'000;
-  o.accuracy = accuracy;
+  o.samples = "images";
+  o.train_size = 45'000, o.validation_size = 5'000, o.test_size = 10'000;
+  o.value = accuracy;
   o.epochs = 9;
   o.curve = {{at / 2, 0.5 * best}, {at, best}, {9, best}};
   return o;
@@ -99,6 +100,20 @@ TEST_CASE("epochs are fewer, comparable within a tenth, or more") {
   CHECK_THROWS_AS(compare(once, outcomes("native", {0.8}, 4)), UsageError);
 }
 
+TEST_CASE("of errors and perplexities less is better") {
+  std::vector<Outcome> native{outcome("native", 42, 100, 100, 4)}, form{outcome("untied", 42, 97, 101.9, 3)};
+  native[0].metric = form[0].metric = Metric::perplexity;
+  native[0].curve = {{2, 200}, {4, 100}, {6, 101}}, form[0].curve = {{1, 150}, {3, 101.9}, {6, 99}};
+  CHECK(*epochs_to_target(form[0], native[0]) == 3);
+  CHECK(*epochs_to_target(native[0], native[0]) == 4);
+  CHECK(compare(form, native).quality == "exceeds");
+  CHECK(compare(form, native).difference == 3);
+  form[0].value = 103;
+  CHECK(compare(form, native).quality == "below");
+  form[0].value = 101;
+  CHECK(compare(form, native).quality == "matches");
+}
+
 TEST_CASE("the table marks partial data and says what is missing") {
   Section section{.benchmark = benchmarks()[1], .minutes = 4, .seeds = 1};
   section.forms["native"] = outcomes("native", {0.8}, 4);
@@ -107,7 +122,7 @@ TEST_CASE("the table marks partial data and says what is missing") {
   CHECK(has(to_markdown({section}), "CIFAR-10: 2 of 3 trainings finished: the app ended with exit code 4"));
   CHECK(!has(to_markdown({section}), "partial data"));
   section.forms["untied"] = outcomes("untied", {0.7}, 4);
-  section.forms["untied"][0].train_images = 9'000, section.forms["untied"][0].validation_images = 1'000;
+  section.forms["untied"][0].train_size = 9'000, section.forms["untied"][0].validation_size = 1'000;
   const std::string text = to_markdown({section});
   CHECK(has(text, "CIFAR-10, *partial data*: 10000 of 50000 training images"));
   CHECK(!has(text, "| CIFAR-10 | untied | below"));  // of other data than native's

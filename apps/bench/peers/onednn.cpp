@@ -1,10 +1,10 @@
 #include <weft/apps/bench/peers/peers.hpp>
 
 #ifdef WEFT_BENCH_ONEDNN
-#include <initializer_list>
 #include <memory>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -56,12 +56,15 @@ struct Job {
   }
 };
 
-using Operands = std::initializer_list<std::pair<int, memory::desc>>;
+using Operands = std::vector<std::pair<int, memory::desc>>;
 
-Call call_of(const dnnl::primitive& primitive, Operands operands) {
+std::shared_ptr<Job> job_of(const dnnl::primitive& primitive, const Operands& operands) {
   auto job = std::make_shared<Job>();
   job->primitive = primitive;
   for (const auto& [argument, desc] : operands) job->add(argument, desc);
+  return job;
+}
+Call call_of(const std::shared_ptr<Job>& job) {
   return [job] {
     job->primitive.execute(job->stream, job->operands);
     job->stream.wait();
@@ -70,17 +73,19 @@ Call call_of(const dnnl::primitive& primitive, Operands operands) {
 
 template <class Primitive, class Descriptor>
 Call forward_call(const Descriptor& d) {
-  return call_of(Primitive(d), {{DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DST, d.dst_desc()}});
+  return call_of(job_of(Primitive(d), {{DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DST, d.dst_desc()}}));
 }
 template <class Primitive, class Descriptor>
 Call data_call(const Descriptor& d) {
-  return call_of(Primitive(d),
-                 {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DIFF_SRC, d.diff_src_desc()}});
+  return call_of(
+      job_of(Primitive(d),
+             {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DIFF_SRC, d.diff_src_desc()}}));
 }
 template <class Primitive, class Descriptor>
 Call weights_call(const Descriptor& d) {
-  return call_of(Primitive(d),
-                 {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_DIFF_WEIGHTS, d.diff_weights_desc()}});
+  return call_of(
+      job_of(Primitive(d),
+             {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_DIFF_WEIGHTS, d.diff_weights_desc()}}));
 }
 
 }  // namespace
@@ -122,6 +127,45 @@ Call convolution(Pass pass, Lattice in, std::int64_t c_out, std::int64_t batch) 
   return forward_call<Forward>(forward);
 }
 
+Call lstm(Pass pass, std::int64_t steps, std::int64_t batch, std::int64_t units) {
+  using Forward = dnnl::lstm_forward;
+  using Backward = dnnl::lstm_backward;
+  const auto x = any({steps, batch, units}), state = any({1, 1, batch, units}), w = any({1, 1, units, 4, units}),
+             bias = any({1, 1, 4, units});
+  const auto direction = dnnl::rnn_direction::unidirectional_left2right;
+  const auto forward = describe<Forward>(dnnl::prop_kind::forward_training, direction, x, state, state, w, w, bias, x, state, state);
+  const Operands inputs{{DNNL_ARG_SRC_LAYER, forward.src_layer_desc()},       {DNNL_ARG_SRC_ITER, forward.src_iter_desc()},
+                        {DNNL_ARG_SRC_ITER_C, forward.src_iter_c_desc()},     {DNNL_ARG_WEIGHTS_LAYER, forward.weights_layer_desc()},
+                        {DNNL_ARG_WEIGHTS_ITER, forward.weights_iter_desc()}, {DNNL_ARG_BIAS, forward.bias_desc()},
+                        {DNNL_ARG_DST_LAYER, forward.dst_layer_desc()},       {DNNL_ARG_DST_ITER, forward.dst_iter_desc()},
+                        {DNNL_ARG_DST_ITER_C, forward.dst_iter_c_desc()},     {DNNL_ARG_WORKSPACE, forward.workspace_desc()}};
+  const auto job = job_of(Forward(forward), inputs);
+  if (pass == Pass::forward) return call_of(job);
+  call_of(job)();  // leaves the workspace
+  const auto d = describe_backward<Backward>(forward, dnnl::prop_kind::backward, direction, x, state, state, w, w, bias, x, state, state, x,
+                                             state, state, w, w, bias, x, state, state);
+  const auto back = job_of(Backward(d), {{DNNL_ARG_SRC_LAYER, d.src_layer_desc()},
+                                         {DNNL_ARG_SRC_ITER, d.src_iter_desc()},
+                                         {DNNL_ARG_SRC_ITER_C, d.src_iter_c_desc()},
+                                         {DNNL_ARG_WEIGHTS_LAYER, d.weights_layer_desc()},
+                                         {DNNL_ARG_WEIGHTS_ITER, d.weights_iter_desc()},
+                                         {DNNL_ARG_BIAS, d.bias_desc()},
+                                         {DNNL_ARG_DST_LAYER, d.dst_layer_desc()},
+                                         {DNNL_ARG_DST_ITER, d.dst_iter_desc()},
+                                         {DNNL_ARG_DST_ITER_C, d.dst_iter_c_desc()},
+                                         {DNNL_ARG_DIFF_SRC_LAYER, d.diff_src_layer_desc()},
+                                         {DNNL_ARG_DIFF_SRC_ITER, d.diff_src_iter_desc()},
+                                         {DNNL_ARG_DIFF_SRC_ITER_C, d.diff_src_iter_c_desc()},
+                                         {DNNL_ARG_DIFF_WEIGHTS_LAYER, d.diff_weights_layer_desc()},
+                                         {DNNL_ARG_DIFF_WEIGHTS_ITER, d.diff_weights_iter_desc()},
+                                         {DNNL_ARG_DIFF_BIAS, d.diff_bias_desc()},
+                                         {DNNL_ARG_DIFF_DST_LAYER, d.diff_dst_layer_desc()},
+                                         {DNNL_ARG_DIFF_DST_ITER, d.diff_dst_iter_desc()},
+                                         {DNNL_ARG_DIFF_DST_ITER_C, d.diff_dst_iter_c_desc()}});
+  back->operands.emplace(DNNL_ARG_WORKSPACE, job->operands.at(DNNL_ARG_WORKSPACE));
+  return call_of(back);
+}
+
 }  // namespace weft::bench::peers::onednn
 
 #else
@@ -129,5 +173,6 @@ namespace weft::bench::peers::onednn {
 std::string version() { return {}; }
 Call inner_product(Pass, std::int64_t, std::int64_t, std::int64_t) { return {}; }
 Call convolution(Pass, Lattice, std::int64_t, std::int64_t) { return {}; }
+Call lstm(Pass, std::int64_t, std::int64_t, std::int64_t) { return {}; }
 }  // namespace weft::bench::peers::onednn
 #endif
