@@ -17,6 +17,7 @@
 #include <weft/layers/compose.hpp>
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
+#include <weft/layers/embedding.hpp>
 #include <weft/layers/initialise.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/norm.hpp>
@@ -25,5 +26,7 @@
 #include <weft/layers/optim/schedule.hpp>
 #include <weft/layers/optim/sgd.hpp>
 #include <weft/layers/pool.hpp>
+#include <weft/layers/recurrent.hpp>
+#include <weft/layers/reversible_norm.hpp>
 #include <weft/layers/scope.hpp>
 #include <weft/layers/summary.hpp>

@@ -12,6 +12,6 @@ int main(int argc, char** argv) {
     ParamStore params(run.device(), run.seed());
     const Sequential net = image_net(Scope{params, run.form()}, images.train, run.options());
     run.show(summary(net, images.train.lattice.shape()));
-    return run.fit(net, params, images, smoothed_cross_entropy(run.options()));
+    return run.fit(net, params, images, cross_entropy);
   });
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <weft/autograd/ops/glue.hpp>
 #include <weft/autograd/tape.hpp>
 #include <weft/autograd/var.hpp>
 #include <weft/core/shape.hpp>
@@ -24,37 +25,11 @@ Var map_op(Var x, kernels::MapCall call);
 /// Maximum over kernel x kernel windows of an image-like value; extends a pending product where windows do not overlap.
 /// The first maximum of a window takes the gradient.
 Var max_pool2d(Var x, Lattice in, int kernel, int stride, int pad);
-/// a + b with equal rows and columns; a pending side takes the other as its residual.
-Var operator+(Var a, Var b);
 
-// ---- elementwise (ops/maps.cpp) ----
-Var relu(Var x);
-Var leaky_relu(Var x, double slope);
-Var gelu(Var x);
-Var silu(Var x);
-Var tanh(Var x);
-Var sigmoid(Var x);
-Var exp(Var x);
-Var log(Var x);
-Var sqrt(Var x);
-Var abs(Var x);
-/// Values below lo or above hi become lo or hi; gradient zero there.
-Var clamp(Var x, double lo, double hi);
-
-// ---- arithmetic (ops/arithmetic.cpp): equal rows, or a scalar ----
-Var operator-(Var a, Var b);
-Var operator*(Var a, Var b);
-Var operator/(Var a, Var b);
-Var operator-(Var a);
-Var operator+(Var a, double b);
-Var operator*(Var a, double b);
-inline Var operator+(double a, Var b) { return b + a; }
-inline Var operator*(double a, Var b) { return b * a; }
-inline Var operator-(Var a, double b) { return a + -b; }
-inline Var operator/(Var a, double b) { return a * (1 / b); }
-/// The larger / smaller of two values, element by element; the first takes the gradient of a tie.
-Var maximum(Var a, Var b);
-Var minimum(Var a, Var b);
+// ---- lookup (ops/embedding.cpp) ----
+/// Row ids[…, n] of the matrix S(table) [V, d] in column n: Sᵀ times one-hot columns. ids: i32 [lead…, 1, N] in [0, V), result
+/// [lead…, d, N]. The gradient of the table adds what arrives at an id by leading row, then by column. Throws UsageError for other ids.
+Var embedding(const PatternPtr& pattern, Var table, const Tensor& ids);
 
 // ---- reductions (ops/reductions.cpp): over all rows of each column, result [1, N] ----
 Var sum_rows(Var x);
@@ -66,11 +41,25 @@ Var sum(Var x);
 /// The mean over all rows and valid columns: a plain scalar.
 Var mean(Var x);
 
+// ---- over time (ops/steps.cpp): one result for each line of steps, rows without the time axis; steps below a column's length count ----
+
+/// Where a tensor has its steps: [T, C, N] or [C, T, N].
+enum class TimeAxis : std::uint8_t { first, last };
+/// A column of length 0 gives 0 and takes no gradient.
+Var mean_steps(Var x, TimeAxis time);
+/// The first largest step takes the gradient.
+Var max_steps(Var x, TimeAxis time);
+Var last_step(Var x, TimeAxis time);
+/// x at each of `steps` steps, whatever the lengths: a new axis, first or last.
+Var repeat_steps(Var x, std::int64_t steps, TimeAxis time);
+
 // ---- softmax (ops/softmax.cpp): over the last row axis ----
 Var softmax(Var x);
 Var log_softmax(Var x);
 
 // ---- losses (ops/losses.cpp) ----
+// Sums over valid columns. Where the Columns carry lengths, the first of two or more row axes is time: steps at or beyond a column's
+// length enter neither sum nor count, and their gradient is zero.
 struct CrossEntropyOptions {
   double label_smoothing = 0;
   std::int32_t ignore_index = -100;  ///< targets with this value enter neither sum nor count
@@ -82,11 +71,18 @@ struct Loss {
   /// sum / count as a scalar on the tape; 0 when nothing entered.
   Var mean() const;
 };
-/// -log softmax(logits)[target] over the last row axis, summed over the other rows and valid columns. `targets`: i32, rows = logits' rows
+/// -log softmax(logits)[target] over the last row axis, summed over the other rows. `targets`: i32, rows = logits' rows
 /// less the last axis (or 1 in its place). Throws ShapeError, and UsageError for a target outside [0, classes) that is not ignored.
 Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options = {});
-/// Squared differences summed over all rows and valid columns; count = rows·N.
+/// Σ (x - target)²; count: the values summed. All four throw ShapeError and UsageError where the target does not fit the prediction.
 Loss mse(Var prediction, const Tensor& target);
+/// Σ |x - target|; the gradient of an exact hit is zero.
+Loss mae(Var prediction, const Tensor& target);
+/// Σ of (x - target)²/2 up to a distance of delta and delta·(|x - target| - delta/2) beyond (Huber 1964). Throws UsageError unless
+/// delta > 0.
+Loss huber(Var prediction, const Tensor& target, double delta);
+/// Σ -t·log σ(x) - (1-t)·log(1-σ(x)) for targets t in [0, 1], computed from the logits x without overflow.
+Loss bce_with_logits(Var logits, const Tensor& target);
 
 // ---- norms (ops/norms.cpp) ----
 /// Running statistics of a batch norm: plain [C] each; updated in training with `momentum`, read in eval.
@@ -102,14 +98,5 @@ Var layer_norm(Var x, Var gamma, Var beta, double eps);
 // ---- dropout (ops/dropout.cpp) ----
 /// In training zeroes a share p and scales the rest by 1/(1-p); the draw keys on (seed, step, layer path, row, global column).
 Var dropout(Var x, double p);
-
-// ---- shape (ops/shape.cpp) ----
-/// Rows of the inputs one after another along the first axis: [a+b, …].
-Var concat(const std::vector<Var>& parts);
-/// Rows [begin, end) along the first row axis; a view.
-Var slice(Var x, std::int64_t begin, std::int64_t end);
-Var reshape(Var x, Shape rows);
-/// One row axis.
-Var flatten(Var x);
 
 }  // namespace weft

@@ -79,6 +79,12 @@ void GradSink::add(int i, const Tensor& g) {
   if (wants(i)) tape_.accumulate(inputs_[static_cast<std::size_t>(i)], g);
 }
 
+Tensor GradSink::running_sum(int i) { return tape_.running_sum(inputs_.at(static_cast<std::size_t>(i))); }
+
+void GradSink::add_rows(int i, const Tensor& g, std::int64_t begin) {
+  if (wants(i)) tape_.accumulate_rows(inputs_[static_cast<std::size_t>(i)], g, begin);
+}
+
 Tensor GradSink::take(std::int32_t node) {
   const auto found = tape_.arriving_.find(node);
   if (found == tape_.arriving_.end()) return {};
@@ -372,6 +378,27 @@ void Tape::accumulate(std::int32_t id, const Tensor& g) {
         target.columns ? Tensor::tiled(target.dtype, target.rows, target.columns, pool_) : Tensor::plain(target.dtype, target.rows, pool_);
     kernels::binary(kernels::Binary::add, before, g, sum);
   }
+}
+
+Tensor Tape::running_sum(std::int32_t id) {
+  const auto found = arriving_.find(id);
+  if (found == arriving_.end()) {
+    const Tensor zeros = lend(id);
+    zeros.fill(0);
+    accumulate(id, zeros);
+  } else if (!nodes_[static_cast<std::size_t>(id)].grad_owned) {
+    found->second = found->second.clone(pool_);
+  }
+  nodes_[static_cast<std::size_t>(id)].grad_owned = true;
+  return arriving_.at(id);
+}
+
+/// Other rows that nothing has reached get zeros.
+void Tape::accumulate_rows(std::int32_t id, const Tensor& g, std::int64_t begin) {
+  if (check_finite_ && running_ < records_.size()) check_values(g, records_[running_].op, records_[running_].path, "gradient of its input");
+  const Tensor sum = running_sum(id);
+  const Tensor part = sum.is_tiled() ? sum.slice_rows(begin, begin + g.row_count()) : Tensor::plain_view(sum, begin, {g.row_count()});
+  kernels::binary(kernels::Binary::add, part, g, part);
 }
 
 Gradients Tape::collect() {

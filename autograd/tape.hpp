@@ -43,6 +43,10 @@ class GradSink {
   Tensor buffer(int i);
   /// Adds g to input i's gradient (takes it over when it is the first). Padding lanes of g must be zero.
   void add(int i, const Tensor& g);
+  /// Input i's gradient for adding to in place: the sum of what has arrived, or zeros. Nothing is left to hand to add().
+  Tensor running_sum(int i);
+  /// Adds g to rows [begin, begin + g's rows) of input i's gradient; for a plain input, elements.
+  void add_rows(int i, const Tensor& g, std::int64_t begin);
   /// The gradient that has reached a node so far, taken from it; undefined if none.
   Tensor take(std::int32_t node);
 
@@ -157,6 +161,8 @@ class Tape {
   void run_record(std::size_t index);
   Tensor lend(std::int32_t id);
   void accumulate(std::int32_t id, const Tensor& g);
+  Tensor running_sum(std::int32_t id);
+  void accumulate_rows(std::int32_t id, const Tensor& g, std::int64_t begin);
   Gradients collect();
 
   Mode mode_;

@@ -13,6 +13,8 @@ namespace weft::patterns {
 
 /// Every block of a rows x cols matrix: a dense layer. Untied; a block is no larger than the matrix, edges are ragged.
 PatternPtr dense(std::int64_t rows, std::int64_t cols, int block = 32);
+/// The same in blocks that divide both sides, near 32 where they can be: for repeat_diagonal and tied_kron.
+PatternPtr dense_whole(std::int64_t rows, std::int64_t cols);
 /// `count` blocks of height x width along the diagonal: grouped linear maps, Monarch factors.
 PatternPtr block_diagonal(std::int64_t count, int height, int width);
 /// Blocks (r, c) with -below <= c - r <= above on a square matrix of n scalars.
@@ -33,6 +35,9 @@ PatternPtr skip(std::int64_t steps, int by, Carry carry = Carry::no);
 /// Node parents[i] takes node i: a tree (or several) from its leaves to its roots, whose parent is -1. Throws ShapeError unless every
 /// parent comes after its children.
 PatternPtr tree_from_parents(const std::vector<std::int32_t>& parents);
+/// Links of the first `steps` steps (and what is carried): what a shorter sequence takes of a rule for the longest. Kinds keep their
+/// numbers. Throws ShapeError for more steps than links has, and if one of the first takes a later one.
+PatternPtr leading(const PatternPtr& links, std::int64_t steps);
 
 /// Row i of the result is row source[i] of X. Identity blocks of `block` rows; one constant slot.
 PatternPtr permutation(const std::vector<std::int32_t>& source, int block = 1);
@@ -44,6 +49,11 @@ PatternPtr permutation(const std::vector<std::int32_t>& source, int block = 1);
 /// Shapes: S is [out.size(), in.size()]. Cost: about 24 bytes of indices per stored block, all views included.
 /// Throws ShapeError as conv2d_out.
 PatternPtr conv2d(Lattice in, int c_out, Conv2dOptions options = {});
+/// Convolution over a series of `length` steps, rows [step, channel]: one block row per output step (and group), one tied block per tap,
+/// slot = tap*groups + group. Upper triangular by its keys (row: the first tap on the padded line; column: the step); the causal one is
+/// lower triangular (row: the last tap, which is the newest step that it sees).
+/// Shapes: S is [steps_out*c_out, length*c_in]. Throws ShapeError as conv1d_out.
+PatternPtr conv1d(int length, int c_in, int c_out, Conv1dOptions options = {});
 /// The transpose of the convolution that maps the output lattice to `in`: blocks (C_out/groups)x(C_in/groups), lower triangular by keys.
 PatternPtr conv_transpose2d(Lattice in, int c_out, Conv2dOptions options = {}, int output_pad = 0);
 
@@ -53,6 +63,13 @@ PatternPtr avg_pool2d(Lattice in, Pool2dOptions options = {});
 /// Each row from a rule: column indices of the scalars in row i, compiled into block x block blocks with masks where partly filled.
 PatternPtr from_rows(std::int64_t rows, std::int64_t cols, const std::function<std::vector<std::int32_t>(std::int64_t)>& row,
                      int block = 64);
+/// Columns [begin, end); none if end <= begin.
+struct Interval {
+  std::int64_t begin, end;
+};
+/// Each row from a rule: the interval of columns stored in row i. Blocks that an interval of every row covers get no mask, so memory and
+/// time grow with the stored blocks, and with block² where they are cut. Throws ShapeError for an interval outside [0, cols).
+PatternPtr from_intervals(std::int64_t rows, std::int64_t cols, const std::function<Interval(std::int64_t)>& row, int block = 64);
 /// The same from a row-major 0/1 mask of rows*cols.
 PatternPtr from_mask(std::int64_t rows, std::int64_t cols, const std::vector<std::uint8_t>& mask, int block = 64);
 

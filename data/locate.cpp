@@ -83,10 +83,13 @@ ImageData load_named(const Wanted& wanted, const std::string& folder, const char
     below += cat(below.empty() ? "in " : " and in ", name, "/");
   }
   std::error_code ignored;
-  const bool exists = std::filesystem::is_directory(folder, ignored);
+  const bool exists = std::filesystem::is_directory(folder, ignored), file = !exists && std::filesystem::exists(folder, ignored);
   throw FormatError({.op = named_by,
                      .path = folder,
-                     .what = cat(exists ? "the folder lacks " : "there is no such folder; wanted in it: ", joined(wanted.missing(folder))),
+                     .what = cat(exists ? "the folder lacks "
+                                 : file ? "that is a file; wanted is a folder with "
+                                        : "there is no such folder; wanted in it: ",
+                                 joined(wanted.missing(folder))),
                      .detail = cat("looked there, ", below, " below it; ", wanted.forms),
                      .hint = "name a folder with these files, or name none and let weft look elsewhere"});
 }

@@ -15,7 +15,7 @@ struct WindowGrid {
   patterns::Window window;
   int groups;
 
-  std::int64_t column_rows() const { return std::int64_t{window.taps()} * image.c; }
+  std::int64_t column_rows() const { return window.taps() * image.c; }
 };
 
 // `columns` (plain) holds the tiles of lines [begin, end), where line tile·h + y is row y of places in a tile of the batch: a bounded

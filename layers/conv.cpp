@@ -34,11 +34,12 @@ PatternWeight::Spec conv_spec(const Scope& s, Direction direction, PatternPtr pa
 
 void require_rows(const char* op, const PatternWeight& weight, Lattice in, Var x) {
   if (x.rows().size() == in.size()) return;
-  throw ShapeError({.op = op,
-                    .path = weight.path(),
-                    .what = cat("S is ", weight.pattern()->rows(), " x ", weight.pattern()->cols(), " (", weight.pattern()->name(),
-                                "), X has rows ", x.rows().str()),
-                    .hint = cat("it was built with in = {", in.h, ", ", in.w, ", ", in.c, "}; pass the out() of the layer before it")});
+  throw ShapeError(
+      {.op = op,
+       .path = weight.path(),
+       .what = cat("S is ", weight.pattern()->rows(), " x ", weight.pattern()->cols(), " (", weight.pattern()->name(), "), X has rows ",
+                   x.rows().str()),
+       .hint = cat("it was built with in = {", in.h, ", ", in.w, ", ", in.c, "}; build it for the output of the layer before it")});
 }
 
 }  // namespace
@@ -58,6 +59,23 @@ Var Conv2d::operator()(Var x) const {
   const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
   const Var y = weight_.form() == Form::native ? native_conv2d(weight, bias, x, in_, out_.c, options_)
                                                : spmm(pattern(), weight, bias, x, out_.shape());
+  return call.done(y, [&] { return weight_.info(1); });
+}
+
+Conv1d::Conv1d(const Scope& s, int length, int c_in, int c_out, SeriesConvOptions options)
+    : in_{length, 1, c_in},
+      out_(patterns::conv1d_out(length, c_in, c_out, options.pattern())),
+      options_(options.pattern()),
+      weight_(s, "conv1d",
+              conv_spec(s, Direction::forward, patterns::conv1d(length, c_in, c_out, options_),
+                        {c_in, c_out, options.kernel, options.groups, 1}, options)) {}
+
+Var Conv1d::operator()(Var x) const {
+  const LayerCall call(x.tape(), weight_.path());
+  require_rows("conv1d", weight_, in_, x);
+  const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
+  const Var y = weight_.form() == Form::native ? native_conv1d(weight, bias, x, in_.h, in_.c, out_.c, options_)
+                                               : spmm(pattern(), weight, bias, x, {out_.h, out_.c});
   return call.done(y, [&] { return weight_.info(1); });
 }
 

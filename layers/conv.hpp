@@ -47,6 +47,41 @@ class Conv2d {
   PatternWeight weight_;
 };
 
+struct SeriesConvOptions {
+  int kernel = 3, stride = 1, pad = 0, dilation = 1, groups = 1;
+  bool causal = false;  ///< output step t sees no input step after t·stride; pads its left side itself
+  bool bias = true;
+  double density = 1;
+  int block = 16;
+  Initialiser init = initialise::torch_default();
+
+  patterns::Conv1dOptions pattern() const { return {kernel, stride, pad, dilation, groups, causal}; }
+};
+
+/// Convolution over time, by the derivation above with steps for pixels. Upper block triangular by the first tap of an output; a causal one
+/// is lower block triangular by the last, for what an output sees ends there.
+/// Shapes: [T, c_in, N] -> [T', c_out, N]. Checkpoint: weight [c_out, c_in/groups, kernel], bias [c_out]. Throws as Conv2d.
+class Conv1d {
+ public:
+  Conv1d(const Scope& s, int length, int c_in, int c_out, SeriesConvOptions options = {});
+
+  Var operator()(Var x) const;
+
+  /// Steps and channels of the output.
+  int out_length() const { return out_.h; }
+  int out_channels() const { return out_.c; }
+  const PatternPtr& pattern() const { return weight_.pattern(); }
+  std::vector<double> to_dense() const { return weight_.to_dense(); }
+  double dense_fraction() const { return weight_.dense_fraction(); }
+  const ParamPtr& weight() const { return weight_.weight(); }
+  const ParamPtr& bias() const { return weight_.bias(); }
+
+ private:
+  Lattice in_, out_;  // one pixel wide
+  patterns::Conv1dOptions options_;
+  PatternWeight weight_;
+};
+
 struct ConvTransposeOptions {
   int kernel = 3, stride = 1, pad = 0, dilation = 1, groups = 1, output_pad = 0;
   bool bias = true;

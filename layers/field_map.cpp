@@ -73,6 +73,16 @@ FieldMap linear_map(const PatternPtr& dense) {
           }};
 }
 
+FieldMap stacked(const FieldMap& one, std::int64_t count) {
+  if (count == 1) return one;
+  Shape shape{count};
+  for (int axis = 0; axis < one.shape.rank(); ++axis) shape = shape + one.shape[axis];
+  return {shape, count * one.stored, [one, size = one.shape.size()](std::int64_t i) {
+            const std::int64_t place = one.at(i % size);
+            return place < 0 ? place : i / size * one.stored + place;
+          }};
+}
+
 namespace {
 
 /// Element i of [first, second, taps], `first` spread over the groups.
@@ -90,7 +100,7 @@ Place place_of(std::int64_t i, int firsts, int seconds, int taps) {
 FieldMap conv_map(const PatternPtr& pattern, ConvWeight w) {
   const ValueLayout block = pattern->block();
   const int out = w.out / w.groups, in = w.in / w.groups;
-  return {{w.out, in, w.kernel, w.kernel}, pattern->values_size(), [block, out, in, w](std::int64_t i) {
+  return {w.field(w.out, in), pattern->values_size(), [block, out, in, w](std::int64_t i) {
             const Place p = place_of(i, out, in, w.taps());
             if (block.kind == BlockKind::diagonal) return p.tap * block.slot_size() + p.group;  // depthwise: a group is a channel
             return (std::int64_t{p.tap} * w.groups + p.group) * block.slot_size() + block.offset(p.first, p.second);
@@ -100,7 +110,7 @@ FieldMap conv_map(const PatternPtr& pattern, ConvWeight w) {
 FieldMap conv_transpose_map(const PatternPtr& pattern, ConvWeight w) {
   const ValueLayout block = pattern->block();
   const int out = w.out / w.groups, in = w.in / w.groups;
-  return {{w.in, out, w.kernel, w.kernel}, pattern->values_size(), [block, out, in, w](std::int64_t i) {
+  return {w.field(w.in, out), pattern->values_size(), [block, out, in, w](std::int64_t i) {
             const Place p = place_of(i, in, out, w.taps());
             if (block.kind == BlockKind::diagonal) return p.tap * block.slot_size() + p.group;
             return (std::int64_t{p.tap} * w.groups + p.group) * block.slot_size() + block.offset(p.second, p.first);
@@ -117,7 +127,7 @@ FieldMap native_linear_map(std::int64_t in, std::int64_t out) {
 FieldMap native_conv_map(ConvWeight w) {
   const int out = w.out / w.groups, in = w.in / w.groups;
   const ValueLayout block{BlockKind::dense, out, w.taps() * in};
-  return {{w.out, in, w.kernel, w.kernel}, w.groups * block.slot_size(), [block, out, in, w](std::int64_t i) {
+  return {w.field(w.out, in), w.groups * block.slot_size(), [block, out, in, w](std::int64_t i) {
             const Place p = place_of(i, out, in, w.taps());
             return p.group * block.slot_size() + block.offset(p.first, p.tap * in + p.second);
           }};
@@ -126,7 +136,7 @@ FieldMap native_conv_map(ConvWeight w) {
 FieldMap native_conv_transpose_map(ConvWeight w) {
   const int out = w.out / w.groups, in = w.in / w.groups;
   const ValueLayout block{BlockKind::dense, w.taps() * out, in};
-  return {{w.in, out, w.kernel, w.kernel}, w.groups * block.slot_size(), [block, out, in, w](std::int64_t i) {
+  return {w.field(w.in, out), w.groups * block.slot_size(), [block, out, in, w](std::int64_t i) {
             const Place p = place_of(i, in, out, w.taps());
             return p.group * block.slot_size() + block.offset(p.tap * out + p.second, p.first);
           }};

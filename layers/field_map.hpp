@@ -26,12 +26,19 @@ FieldMap values_map(const PatternPtr& pattern);
 /// [out, in] over a pattern that stores every block once (patterns::dense).
 FieldMap linear_map(const PatternPtr& dense);
 
+/// `count` weights one after another: [count, shape…]; for one, the map itself.
+FieldMap stacked(const FieldMap& one, std::int64_t count);
+
 /// A convolution's channels and taps: what decides where its weight lies.
 struct ConvWeight {
   int in, out, kernel, groups;
-  int taps() const { return kernel * kernel; }
+  int dims = 2;  ///< of the lattice: kernel x kernel taps, or kernel taps of a series
+
+  int taps() const { return dims == 2 ? kernel * kernel : kernel; }
+  /// [first, second, kh, kw], or [first, second, k].
+  Shape field(int first, int second) const { return dims == 2 ? Shape{first, second, kernel, kernel} : Shape{first, second, kernel}; }
 };
-/// [out, in/groups, kh, kw] over one slot a tap and group.
+/// [out, in/groups, kh, kw] (or k) over one slot a tap and group.
 FieldMap conv_map(const PatternPtr& pattern, ConvWeight weight);
 /// [in, out/groups, kh, kw] over one slot a tap and group.
 FieldMap conv_transpose_map(const PatternPtr& pattern, ConvWeight weight);

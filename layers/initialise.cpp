@@ -30,7 +30,7 @@ std::vector<double> uniform(const Random& draws, const Shape& field, double boun
   return each(field, [&](std::uint64_t i) { return (2 * draws.uniform(i) - 1) * bound; });
 }
 
-std::vector<double> normal(const Random& draws, const Shape& field, double deviation) {
+std::vector<double> normals(const Random& draws, const Shape& field, double deviation) {
   return each(field, [&](std::uint64_t i) { return draws.normal(i) * deviation; });
 }
 
@@ -70,7 +70,7 @@ Initialiser kaiming_uniform(double a) {
 }
 
 Initialiser kaiming_normal(double a) {
-  return [a](const Random& draws, const Shape& field, Fans fans) { return normal(draws, field, std::sqrt(variance_kaiming(a, fans))); };
+  return [a](const Random& draws, const Shape& field, Fans fans) { return normals(draws, field, std::sqrt(variance_kaiming(a, fans))); };
 }
 
 Initialiser xavier_uniform(double gain) {
@@ -81,7 +81,11 @@ Initialiser xavier_uniform(double gain) {
 
 Initialiser xavier_normal(double gain) {
   return
-      [gain](const Random& draws, const Shape& field, Fans fans) { return normal(draws, field, std::sqrt(variance_xavier(gain, fans))); };
+      [gain](const Random& draws, const Shape& field, Fans fans) { return normals(draws, field, std::sqrt(variance_xavier(gain, fans))); };
+}
+
+Initialiser normal(double deviation) {
+  return [deviation](const Random& draws, const Shape& field, Fans) { return normals(draws, field, deviation); };
 }
 
 Initialiser truncated_normal(double deviation) {
@@ -96,7 +100,7 @@ Initialiser orthogonal(double gain) {
       throw ShapeError({.op = "orthogonal",
                         .what = cat("the weight is ", field.str(), " values, which are no matrix"),
                         .hint = "take density 1, or another initialiser"});
-    std::vector<double> values = normal(draws, field, 1);
+    std::vector<double> values = normals(draws, field, 1);
     const Eigen::Index rows = field[0], cols = rows == 0 ? 0 : field.size() / rows;
     Eigen::Map<Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> matrix(values.data(), rows, cols);
     if (rows >= cols) matrix = gain * orthonormal_columns(matrix);

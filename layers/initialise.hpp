@@ -27,6 +27,8 @@ Initialiser kaiming_normal(double a);
 Initialiser xavier_uniform(double gain);
 /// N(0, gain²·2 / (fan_in + fan_out)).
 Initialiser xavier_normal(double gain);
+/// N(0, deviation²).
+Initialiser normal(double deviation);
 /// N(0, deviation²) redrawn outside two deviations.
 Initialiser truncated_normal(double deviation);
 /// gain·Q, Q drawn uniformly among the matrices with orthonormal columns, or rows where they are fewer: Saxe et al. 2014, arXiv

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include <weft/core/by_count.hpp>
 #include <weft/layers/layer_call.hpp>
 #include <weft/layers/pattern_weight.hpp>
 
@@ -26,6 +26,9 @@ class Linear {
   /// Any pattern; .density and .block are not used.
   Linear(const Scope& s, PatternPtr pattern, LinearOptions options = {});
 
+  /// The matrix of another layer, and its form: a softmax that is tied to an embedding. Only .bias is used; it is this layer's own.
+  Linear(const Scope& s, const PatternWeight& shared, LinearOptions options = {});
+
   Var operator()(Var x) const;
 
   std::int64_t in() const { return weight_.pattern()->cols(); }
@@ -37,10 +40,8 @@ class Linear {
   const ParamPtr& bias() const { return weight_.bias(); }
 
  private:
-  struct Repeats;  // I ⊗ S for the numbers of leading rows seen so far
-
   PatternWeight weight_;
-  std::shared_ptr<Repeats> repeats_;
+  ByCount<PatternPtr> repeats_;  // I ⊗ S for so many leading rows
 };
 
 }  // namespace weft

@@ -24,20 +24,32 @@ Tensor drawn(const Shape& shape, Dtype dtype, const Random& draws, const Initial
   return field;
 }
 
-/// Values of the untied pattern: block e starts as a copy of its slot's.
-Tensor spread(const SparsePattern& tied, const Tensor& values) {
+/// Values of the untied pattern: block e starts as a copy of its tied slot's.
+Tensor spread(const SparsePattern& tied, const SparsePattern& untied, const Tensor& values) {
   const std::int64_t size = tied.block().slot_size();
-  Tensor own = Tensor::plain(values.dtype(), {tied.blocks() * size});
+  Tensor own = Tensor::plain(values.dtype(), {untied.values_size()});
   by_float(values.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for (std::int64_t e = 0; e < tied.blocks(); ++e) std::copy_n(values.data<T>() + tied.slot(e) * size, size, own.data<T>() + e * size);
+    for (std::int64_t e = 0; e < tied.blocks(); ++e)
+      std::copy_n(values.data<T>() + tied.slot(e) * size, size, own.data<T>() + untied.slot(e) * size);
   });
   return own;
 }
 
-Parameter weight_parameter(const Scope& s, Tensor value, FieldMap map) {
+/// `count` copies one after another.
+Tensor copies(const Tensor& values, std::int64_t count) {
+  const std::int64_t n = values.row_count();
+  Tensor all = Tensor::plain(values.dtype(), {count * n});
+  by_float(values.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t i = 0; i < count; ++i) std::copy_n(values.data<T>(), n, all.data<T>() + i * n);
+  });
+  return all;
+}
+
+Parameter weight_parameter(std::string name, Tensor value, FieldMap map) {
   Parameter p;
-  p.name = s.path_of("weight");
+  p.name = std::move(name);
   p.value = std::move(value);
   p.shape = map.shape;
   p.to_field = [map](const Tensor& stored) { return map.to_field(stored); };
@@ -46,6 +58,11 @@ Parameter weight_parameter(const Scope& s, Tensor value, FieldMap map) {
 }
 
 }  // namespace
+
+Fans fans_of(const SparsePattern& p) {
+  const auto nnz = static_cast<double>(p.nnz());
+  return {nnz / static_cast<double>(p.rows()), nnz / static_cast<double>(p.cols())};
+}
 
 PatternWeight::PatternWeight(const Scope& s, std::string kind, Spec spec)
     : form_(s.form()), path_(s.path()), kind_(std::move(kind)), pattern_(spec.pattern), field_(spec.field) {
@@ -57,24 +74,36 @@ PatternWeight::PatternWeight(const Scope& s, std::string kind, Spec spec)
   const Dtype dtype = s.store().dtype();
   // What a pattern stores block by block is no matrix, and the initialiser must not take it for one.
   const Shape drawn_as = spec.keeps_pattern ? Shape{spec.field.shape.size()} : spec.field.shape;
-  const Tensor field = drawn(drawn_as, dtype, s.random("weight"), spec.init, spec.fans);
+  const std::string name = "weight" + spec.suffix, bias_name = "bias" + spec.suffix;
+  const Tensor field = drawn(drawn_as, dtype, s.random(name), spec.init, spec.fans);
   FieldMap stored_as = form_ == Form::native ? spec.native : spec.field;
   Tensor value = stored_as.from_field(field);
-  bool keeps_pattern = spec.keeps_pattern;
+  PatternPtr kept = !spec.keeps_pattern ? nullptr : spec.kept ? spec.kept : spec.pattern;
   if (form_ == Form::untied && pattern_->tied()) {
-    pattern_ = patterns::untied(spec.pattern);
+    kept = pattern_ = spec.untied ? spec.untied : patterns::untied(spec.pattern);
     stored_as = field_ = values_map(pattern_);
-    value = field_.from_field(field_.to_field(spread(*spec.pattern, value)));  // clears what the edge cuts off
-    keeps_pattern = true;
+    value = field_.from_field(field_.to_field(spread(*spec.pattern, *pattern_, value)));  // clears what the edge cuts off
   }
-  const std::string prefix = field_name(path_);
-  weight_ = s.store().add(weight_parameter(s, value, stored_as),
-                          keeps_pattern ? (prefix.empty() ? "values" : prefix + ".values") : std::string());
-  if (keeps_pattern)
-    for (auto& [name, array] : pattern_state(*pattern_, prefix)) s.store().add_structure(name, array);
-  if (spec.bias == 0) return;
-  const Tensor bias = drawn({spec.bias}, dtype, s.random("bias"), initialise::torch_default(), spec.fans);
-  bias_ = s.store().add({.name = s.path_of("bias"), .value = bias, .decay = false, .shape = {spec.bias}});
+  const std::string prefix = field_name(spec.suffix.empty() ? path_ : s.path_of(name));
+  weight_ = s.store().add(weight_parameter(s.path_of(name), value, stored_as),
+                          kept ? (prefix.empty() ? "values" : prefix + ".values") : std::string());
+  if (kept)
+    for (auto& [array, values] : pattern_state(*kept, prefix)) s.store().add_structure(array, values);
+  add_bias(s, bias_name, spec.bias, form_ == Form::untied ? spec.untied_biases : 1, spec.fans);
+}
+
+PatternWeight::PatternWeight(const Scope& s, std::string kind, const PatternWeight& shared, std::int64_t bias) : PatternWeight(shared) {
+  path_ = s.path();
+  kind_ = std::move(kind);
+  bias_ = nullptr;
+  add_bias(s, "bias", bias, 1, fans_of(*pattern_));
+}
+
+void PatternWeight::add_bias(const Scope& s, const std::string& name, std::int64_t length, std::int64_t count, Fans fans) {
+  if (length == 0) return;
+  const Tensor drawn_bias = drawn({length}, s.store().dtype(), s.random(name), initialise::torch_default(), fans);
+  const Shape shape = count == 1 ? Shape{length} : Shape{count, length};
+  bias_ = s.store().add({.name = s.path_of(name), .value = copies(drawn_bias, count), .decay = false, .shape = shape});
 }
 
 std::vector<double> PatternWeight::to_dense() const {

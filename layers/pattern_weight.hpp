@@ -13,6 +13,9 @@
 
 namespace weft {
 
+/// Mean stored entries of a row and of a column.
+Fans fans_of(const SparsePattern& pattern);
+
 /// The weight and bias of one linear layer in the form of its scope.
 class PatternWeight {
  public:
@@ -24,11 +27,21 @@ class PatternWeight {
     Fans fans;
     Initialiser init;
     std::int64_t bias = 0;  ///< length of the bias; 0 for none
+
+    // Of a layer that has several, and of one whose weight is repeated along its pattern:
+    std::string suffix{};            ///< of the names: "_ih_l0" makes "weight_ih_l0" and "bias_ih_l0"
+    PatternPtr kept{};               ///< what the field's values are the values of, where it keeps a pattern; null: `pattern`
+    PatternPtr untied{};             ///< of the untied form, block for block `pattern`'s; null: patterns::untied(pattern)
+    std::int64_t untied_biases = 1;  ///< biases in the untied form, one after another
   };
 
-  /// Draws the weight in field order, registers "weight" and "bias". The untied form starts every block from its tied values.
+  /// Draws the weight in field order, registers "weight" and "bias". The untied form starts every block from its tied values. Arrays of a
+  /// pattern are saved under the layer's path, or under the weight's where it has a suffix.
   /// Throws ConfigError in the native form for a layer that has none.
   PatternWeight(const Scope& s, std::string kind, Spec spec);
+
+  /// A layer of its own that multiplies by the weight of another: registers its "bias" alone.
+  PatternWeight(const Scope& s, std::string kind, const PatternWeight& shared, std::int64_t bias);
 
   Form form() const { return form_; }
   const std::string& path() const { return path_; }
@@ -49,6 +62,8 @@ class PatternWeight {
   LayerInfo info(std::int64_t repeats) const;
 
  private:
+  void add_bias(const Scope& s, const std::string& name, std::int64_t length, std::int64_t count, Fans fans);
+
   Form form_;
   std::string path_, kind_;
   PatternPtr pattern_;

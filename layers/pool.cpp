@@ -89,4 +89,10 @@ Var GlobalPool::operator()(Var x) const {
 
 std::vector<double> GlobalPool::to_dense() const { return dense_of(*pattern_, share_); }
 
+Var GlobalPool1d::operator()(Var x) const {
+  const LayerCall call(x.tape(), path_);
+  const Var y = pooling_ == Pooling::mean ? mean_steps(x, TimeAxis::first) : max_steps(x, TimeAxis::first);
+  return call.done(y, [&] { return LayerInfo{path_, "global_pool1d", nullptr, {}, 1}; });
+}
+
 }  // namespace weft

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,22 @@ class MaxPool2d {
   std::string path_;
   Lattice in_, out_;
   patterns::Pool2dOptions options_;
+};
+
+/// What is taken over time.
+enum class Pooling : std::uint8_t { mean, max };
+
+/// The mean or the largest value over the steps of each channel: [T, C, N] -> [C, N]. Steps beyond a column's length are not read; a column
+/// of length 0 gives 0. No matrix: what is read differs by column.
+class GlobalPool1d {
+ public:
+  explicit GlobalPool1d(const Scope& s, Pooling pooling = Pooling::mean) : path_(s.path()), pooling_(pooling) {}
+
+  Var operator()(Var x) const;
+
+ private:
+  std::string path_;
+  Pooling pooling_;
 };
 
 /// The mean over all positions: [h, w, c, N] -> [c, N], one block row of identity blocks with the constant 1/(h·w).

@@ -108,14 +108,8 @@ inline RunOptions image_recipe(RunOptions o) {
   o.cutout = 0.25;
   o.flip = true;
   o.drop_last = true;
+  o.lacks = {"dropout"};
   return o;
-}
-
-/// Cross-entropy with the run's label smoothing in training and none in evaluation.
-inline auto smoothed_cross_entropy(const RunOptions& o) {
-  return [smoothing = o.label_smoothing](Var logits, const Tensor& targets) {
-    return cross_entropy(logits, targets, {.label_smoothing = logits.tape().training() ? smoothing : 0});
-  };
 }
 
 }  // namespace weft

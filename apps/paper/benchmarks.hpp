@@ -24,6 +24,7 @@ struct Benchmark {
   int width;                ///< of its network in every form; 0: the app has one width
   std::string step;         ///< the cell of `bench` that times its training step; empty: there is none
   Metric metric = Metric::accuracy;
+  int full_classes = 0;  ///< of the whole set, where a part of it may have fewer
 };
 
 inline const std::vector<Benchmark>& benchmarks() {
@@ -31,7 +32,7 @@ inline const std::vector<Benchmark>& benchmarks() {
       {"mnist", "MNIST", 1, 3, 60'000, 0, "step/mnist/batch128"},
       {"cifar10", "CIFAR-10", 4, 1, 50'000, 16, "step/cifar10/resnet9"},
       {"cifar100", "CIFAR-100", 4, 1, 50'000, 16, "step/cifar100/resnet12"},
-      {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, 16, "step/tiny_imagenet/resnet12"},
+      {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, 16, "step/tiny_imagenet/resnet12", Metric::accuracy, 200},
   };
   return all;
 }

@@ -155,6 +155,7 @@ std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchma
                     .metric = benchmark.metric,
                     .data = json.at("data"),
                     .samples = json.at("samples"),
+                    .classes = json.value("classes", 0),
                     .train_size = json.at("train_size"),
                     .validation_size = json.at("validation_size"),
                     .test_size = json.at("test_size"),

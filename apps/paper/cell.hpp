@@ -29,6 +29,7 @@ struct Outcome {
   Cell cell;
   Metric metric = Metric::accuracy;
   std::string data, samples;  ///< the set's name, and what it consists of: "images"
+  int classes = 0;
   std::int64_t train_size = 0, validation_size = 0, test_size = 0;
   double value = 0;                    ///< of the metric on the test set, after the last epoch
   std::optional<double> flip_average;  ///< the same over mirror images, where the app measures it

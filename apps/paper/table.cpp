@@ -67,12 +67,21 @@ std::string epochs_text(const std::vector<Outcome>& form, const std::vector<Outc
   return fixed(spread(reached).mean, 1) + (reached.size() < form.size() ? cat(" (", reached.size(), " of ", form.size(), ")") : "");
 }
 
+/// A set's name in a cell of a Markdown table: a user's folder may be called anything.
+std::string name_of_data(const Outcome& o) {
+  std::string text;
+  for (const char c : o.data) text += c == '|' ? "\\|" : c == '\n' || c == '\r' ? " " : std::string(1, c);
+  return text;
+}
+
 /// "CIFAR-10, 20 % of its training images"; the whole name where that is all of them.
 std::string data_text(const Section& s, const Outcome& o) {
   const std::int64_t size = o.train_size + o.validation_size;
-  if (o.data != s.benchmark.name) return cat(o.data, " in place of ", s.benchmark.name);
+  if (o.data != s.benchmark.name) return cat(name_of_data(o), " in place of ", s.benchmark.name);
   if (size >= s.benchmark.full_train) return o.data;
-  return cat(o.data, ", *partial data*: ", size, " of ", s.benchmark.full_train, " training ", o.samples);
+  const int all = s.benchmark.full_classes;
+  return cat(name_of_data(o), ", *partial data*: ", all > 0 && o.classes < all ? cat(o.classes, " of ", all, " classes, ") : "", size,
+             " of ", s.benchmark.full_train, " training ", o.samples);
 }
 
 /// "~" marks times that other programs disturbed.
@@ -225,6 +234,18 @@ void for_each_outcome(const std::vector<Section>& sections, Visit&& visit) {
       for (const Outcome& o : outcomes_of(s, form)) visit(s, o);
     if (s.pruned) visit(s, *s.pruned);
   }
+}
+
+}  // namespace
+
+namespace {
+
+/// In quotes where it must be: RFC 4180.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
 }
 
 }  // namespace

@@ -25,7 +25,10 @@ namespace {
 
 /// Calls visit(name, member, help) for every option that config.json holds.
 template <class Options, class Visit>
-void for_each_option(Options& o, Visit&& visit) {
+void for_each_option(Options& o, Visit&& visit_one) {
+  const auto visit = [&](const char* name, auto& value, const char* help) {
+    if (std::find(o.lacks.begin(), o.lacks.end(), name) == o.lacks.end()) visit_one(name, value, help);
+  };
   visit("epochs", o.epochs, "passes over the training set");
   visit("batch", o.batch, "samples a step");
   visit("drop_last", o.drop_last, "leave out the last, smaller batch of an epoch");
@@ -141,6 +144,16 @@ template <class T>
                      .hint = cat("see ", flag_of(name), " in --help")});
 }
 
+/// The text with what is not UTF-8 replaced.
+std::string shown(const std::string& text) {
+  const std::string quoted = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return quoted.substr(1, quoted.size() - 2);
+}
+bool is_utf8(const std::string& text) {
+  const auto strip = [&](nlohmann::json::error_handler_t handler) { return nlohmann::json(text).dump(-1, ' ', false, handler); };
+  return strip(nlohmann::json::error_handler_t::replace) == strip(nlohmann::json::error_handler_t::ignore);
+}
+
 void check_word(const char* name, const std::string& word, const std::vector<std::string>& words) {
   if (std::find(words.begin(), words.end(), word) != words.end()) return;
   std::string all;
@@ -216,6 +229,10 @@ void check(const RunOptions& o) {
   check_word("fill", o.fill, {"zero", "reflect"});
   check_word("form", o.form, {"sparse", "native", "untied"});
   check_word("lanes", o.lanes, {"auto", "1", "16"});
+  for_each_option(o, [](const char* name, const auto& value, const char*) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>)
+      if (!is_utf8(value)) refuse_value(name, shown(value), "text in UTF-8, as config.json keeps it");
+  });
   if (!o.target.empty()) Target::parse(o.target);
 }
 

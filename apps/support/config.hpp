@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -40,6 +41,8 @@ struct RunOptions {
   int checkpoint_every = 100;  ///< steps between checkpoints within an epoch; 0: only at its end
   int log_every = 0;           ///< steps between plain progress lines; 0: ten an epoch
   std::string target;          ///< "accuracy>=0.99": exit 3 if the last epoch does not meet it
+
+  std::vector<std::string> lacks{};  ///< of the above, those that the app has no use for: no flags and no keys
 
   // Asked of one call only: not part of config.json.
   std::string config;  ///< JSON file with any of the above

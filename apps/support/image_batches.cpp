@@ -71,6 +71,7 @@ TrainingData image_batches(const ImageData& data, const RunOptions& options) {
   const LoaderOptions training = loader_options(options, data.train), evaluation = training.for_evaluation();
   TrainingData batches;
   batches.name = data.name, batches.source = data.source, batches.samples = "images";
+  batches.classes = data.train.classes;
   batches.train_size = data.train.size, batches.validation_size = data.validation.size, batches.test_size = data.test.size;
   batches.fingerprint = hash_of(data.train.labels);
   batches.train = std::make_unique<Loader>(data.train, training);

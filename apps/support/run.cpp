@@ -137,7 +137,13 @@ ImageData Run::images(CifarKind kind) const {
 
 ImageData Run::images(TinyImageNet) const {
   std::vector<std::string> remarks;
-  return found(find_tiny_imagenet(options_.side, image_places(options_.data), remarks), remarks);
+  ImageData data = find_tiny_imagenet(options_.side, image_places(options_.data), remarks);
+  if (const int side = data.train.lattice.h; side != options_.side)
+    throw ConfigError({.op = "options",
+                       .path = "side",
+                       .what = cat("side is ", options_.side, ", but the images of ", data.name, " are ", side, "x", side),
+                       .hint = "--side is for images of your own; leave it away"});
+  return found(std::move(data), remarks);
 }
 
 ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) const {
@@ -188,6 +194,7 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
 std::string Run::result_json(const TrainingData& data, const Position& at) const {
   nlohmann::ordered_json json{{"data", data.name},
                               {"samples", data.samples},
+                              {"classes", data.classes},
                               {"train_size", data.train_size},
                               {"validation_size", data.validation_size},
                               {"test_size", data.test_size},
@@ -198,7 +205,7 @@ std::string Run::result_json(const TrainingData& data, const Position& at) const
   json["parameters"] = summary_.total.parameters;
   json["nnz"] = summary_.total.nnz;
   json["peak_memory"] = peak_memory();
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";  // a folder's name may be any bytes
 }
 
 int Run::judge(const FitResult& result, Measure measure) const {

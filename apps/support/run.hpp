@@ -40,18 +40,19 @@ class Run {
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
 
-  /// Trains `net` (Var -> Var, or with what it carries from batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt,
-  /// metrics.jsonl, last.safetensors, plots and, at the end, result.json to the folder --out. The exit code: 0, 3 if --target is not met by
-  /// the last epoch, 130 if interrupted. Throws as Trainer::fit.
+  /// Trains `net` by `loss`, with the run's label smoothing where that takes options, in training (Var -> Var, or with what it carries from
+  /// batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt, metrics.jsonl, last.safetensors, plots and, at the end,
+  /// result.json to the folder --out. The exit code: 0, 3 if --target is not met by the last epoch, 130 if interrupted. Throws as
+  /// Trainer::fit.
   template <class Net, class LossFunction>
   int fit(const Net& net, ParamStore& params, const TrainingData& data, LossFunction loss) {
     return fit_model({[&net](Var x, Carried& carried) {
                         if constexpr (std::is_invocable_v<const Net&, Var, Carried&>) return net(x, carried);
                         else return static_cast<void>(carried), net(x);
                       },
-                      [loss](Var prediction, const Tensor& targets) {
+                      [loss, smoothing = options_.label_smoothing](Var prediction, const Tensor& targets) {
                         if constexpr (std::is_invocable_v<LossFunction, Var, const Tensor&>) return loss(prediction, targets);
-                        else return loss(prediction, targets, {});
+                        else return loss(prediction, targets, {.label_smoothing = prediction.tape().training() ? smoothing : 0});
                       },
                       &params},
                      data);

@@ -225,6 +225,8 @@ void Trainer::State::prepare() {
 
 void Trainer::State::begin() {
   metrics.emplace(options.out + "/metrics.jsonl", at.metrics_lines);
+  if (data.validation && options.evaluations > at.batches)
+    say(cat("an epoch has ", at.batches, " batches: evaluated ", at.batches, " times, not ", options.evaluations));
   if (at.step() == 0) save();
 }
 

@@ -17,6 +17,7 @@ namespace weft {
 struct TrainingData {
   std::string name, source;
   std::string samples;  ///< what they are: "images", "windows"
+  int classes = 0;      ///< 0: the targets are no classes
   std::int64_t train_size = 0, validation_size = 0, test_size = 0;
   std::uint64_t fingerprint = 0;  ///< of the training targets: a resumed run must find the same
   std::unique_ptr<Batches> train, test;

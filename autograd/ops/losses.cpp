@@ -4,8 +4,11 @@
 #include <weft/autograd/ops/operands.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
+#include <weft/kernels/counted_rows.hpp>
 
 namespace weft {
+
+using kernels::PointLoss;
 
 namespace {
 
@@ -35,13 +38,14 @@ void require_targets(Var logits, const Tensor& targets) {
                                   lead, " leading rows is needed")});
 }
 
-/// Targets that are not ignored, over valid columns. Throws UsageError for one that is no class.
+/// Targets that are counted and not ignored, over valid columns. Throws UsageError for one that is no class.
 std::int64_t count_targets(Var logits, const Tensor& targets, std::int32_t ignore) {
-  const Columns columns = targets.is_tiled() ? *targets.columns() : Columns{1, 1, 0};
+  const Columns columns = kernels::columns_of(targets);
+  const kernels::CountedRows counted(logits.rows(), targets.row_count());
   const std::int64_t classes = logits.rows().back();
   std::int64_t count = 0;
   for (std::int64_t n = 0; n < columns.count; ++n)
-    for (std::int64_t row = 0; row < targets.row_count(); ++row) {
+    for (std::int64_t row = 0; row < counted.of(columns, n); ++row) {
       const std::int32_t target =
           targets.data<std::int32_t>()[n / columns.lanes * targets.tile_stride() + row * columns.lanes + n % columns.lanes];
       if (target == ignore) continue;
@@ -53,6 +57,34 @@ std::int64_t count_targets(Var logits, const Tensor& targets, std::int32_t ignor
       ++count;
     }
   return count;
+}
+
+void require_same_kind(const char* op, Var prediction, const Tensor& target) {
+  require_float(op, prediction);
+  if (!target.defined() || target.dtype() != prediction.dtype())
+    throw UsageError({.op = op,
+                      .path = prediction.tape().path(),
+                      .what = cat("the target is ", target.defined() ? name_of(target.dtype()) : "undefined", ", the prediction ",
+                                  name_of(prediction.dtype())),
+                      .hint = "cast() the target to the prediction's type"});
+  require_matching_columns(op, prediction, target);
+  if (target.row_count() != prediction.rows().size())
+    throw ShapeError({.op = op,
+                      .path = prediction.tape().path(),
+                      .what = cat("the target has ", target.rows().str(), " rows, the prediction is ", shape_text(prediction))});
+}
+
+Loss point_loss(const char* op, PointLoss loss, Var prediction, const Tensor& target) {
+  require_same_kind(op, prediction, target);
+  const Tensor x = prediction.value();
+  Tensor y = scalar_like(prediction, kernels::point_loss(loss, x, target));
+  const auto backward = [=](const Tensor& dy, GradSink& grads) {
+    const Tensor dx = grads.buffer(0);
+    kernels::point_loss_grad(loss, x, target, scalar_value(dy), dx);
+    grads.add(0, dx);
+  };
+  return {prediction.tape().record(op, y, {prediction}, backward),
+          kernels::CountedRows(x.rows(), x.row_count()).sum(kernels::columns_of(x))};
 }
 
 }  // namespace
@@ -84,28 +116,18 @@ Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions option
   return {logits.tape().record("cross_entropy", y, {logits}, backward, {log_sum}), count};
 }
 
-Loss mse(Var prediction, const Tensor& target) {
-  require_float("mse", prediction);
-  if (!target.defined() || target.dtype() != prediction.dtype())
-    throw UsageError({.op = "mse",
-                      .path = prediction.tape().path(),
-                      .what = cat("the target is ", target.defined() ? name_of(target.dtype()) : "undefined", ", the prediction ",
-                                  name_of(prediction.dtype())),
-                      .hint = "cast() the target to the prediction's type"});
-  require_matching_columns("mse", prediction, target);
-  if (target.row_count() != prediction.rows().size())
-    throw ShapeError({.op = "mse",
-                      .path = prediction.tape().path(),
-                      .what = cat("the target has ", target.rows().str(), " rows, the prediction is ", shape_text(prediction))});
-  const Tensor x = prediction.value();
-  Tensor y = scalar_like(prediction, kernels::squared_error(x, target));
-  const auto backward = [x, target](const Tensor& dy, GradSink& grads) {
-    const Tensor dx = grads.buffer(0);
-    kernels::squared_error_grad(x, target, scalar_value(dy), dx);
-    grads.add(0, dx);
-  };
-  const std::int64_t columns = x.is_tiled() ? x.columns()->count : 1;
-  return {prediction.tape().record("mse", y, {prediction}, backward), x.row_count() * columns};
+Loss mse(Var prediction, const Tensor& target) { return point_loss("mse", {PointLoss::Kind::squared}, prediction, target); }
+
+Loss mae(Var prediction, const Tensor& target) { return point_loss("mae", {PointLoss::Kind::absolute}, prediction, target); }
+
+Loss huber(Var prediction, const Tensor& target, double delta) {
+  if (!(delta > 0))
+    throw UsageError({.op = "huber", .path = prediction.tape().path(), .what = cat("delta is ", delta), .hint = "give a distance > 0"});
+  return point_loss("huber", {PointLoss::Kind::huber, delta}, prediction, target);
+}
+
+Loss bce_with_logits(Var logits, const Tensor& target) {
+  return point_loss("bce_with_logits", {PointLoss::Kind::bce_with_logits}, logits, target);
 }
 
 }  // namespace weft

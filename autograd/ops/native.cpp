@@ -14,6 +14,7 @@
 #include <weft/kernels/avg_pool.hpp>
 #include <weft/kernels/gemm.hpp>
 #include <weft/kernels/im2col.hpp>
+#include <weft/kernels/table.hpp>
 
 namespace weft {
 
@@ -172,7 +173,7 @@ struct LoweredGradients {
   }
 };
 
-void conv2d_gradients(const Lowered& l, const Tensor& weight, const Tensor& x, const Tensor& dy, const Pool& pool, GradSink& grads) {
+void conv_gradients(const Lowered& l, const Tensor& weight, const Tensor& x, const Tensor& dy, const Pool& pool, GradSink& grads) {
   const LoweredGradients to(l, grads);
   const Tensor columns = l.columns(pool);
   if (to.dx.defined()) to.dx.fill(0);
@@ -189,6 +190,27 @@ void conv2d_gradients(const Lowered& l, const Tensor& weight, const Tensor& x, c
     }
   });
   to.add_to(grads);
+}
+
+Var lowered_conv(const char* op, Var weight, Var bias, Var x, const WindowGrid& grid, int c_out, const Shape& rows) {
+  require_image(op, x, grid.image);
+  const int groups = grid.groups;
+  const Lowered l{.grid = grid,
+                  .product = {c_out / groups, column_rows(op, x, grid.window, grid.image.c / groups), groups, x.columns()->lanes},
+                  .batch_tiles = x.columns()->tiles(),
+                  .dtype = x.dtype()};
+  require_parameters(op, weight, l.product, bias, c_out, x);
+  Tape& tape = x.tape();
+  const Tensor w = weight.value(), b = value_or_none(bias), image = x.value(), y = tape.like(x, rows), columns = l.columns(tape.pool());
+  l.for_lines([&](std::int64_t begin, std::int64_t end) {
+    kernels::im2col(l.grid, image, begin, end, columns);
+    l.product.forward(w, b, {columns}, {y, begin * grid.w}, (end - begin) * grid.w);
+  });
+  return tape.record(op, y, {weight, bias, x}, [=, pool = tape.pool()](const Tensor& arriving, GradSink& grads) {
+    const Tensor dy = contiguous(arriving, pool);
+    conv_gradients(l, w, image, dy, pool, grads);
+    add_bias_gradient(dy, c_out, grads);
+  });
 }
 
 void conv_transpose2d_gradients(const Lowered& l, const Tensor& weight, const Tensor& x, const Tensor& dy, const Pool& pool,
@@ -236,28 +258,13 @@ Var native_linear(Var weight, Var bias, Var x, std::int64_t out) {
 }
 
 Var native_conv2d(Var weight, Var bias, Var x, Lattice in, int c_out, patterns::Conv2dOptions options) {
-  const char* op = "native_conv2d";
   const Lattice out = patterns::conv2d_out(in, c_out, options);
-  require_image(op, x, in);
-  const patterns::Window window = options.window();
-  const Lowered l{
-      .grid = {in, out.h, out.w, window, options.groups},
-      .product = {c_out / options.groups, column_rows(op, x, window, in.c / options.groups), options.groups, x.columns()->lanes},
-      .batch_tiles = x.columns()->tiles(),
-      .dtype = x.dtype()};
-  require_parameters(op, weight, l.product, bias, c_out, x);
-  Tape& tape = x.tape();
-  const Tensor w = weight.value(), b = value_or_none(bias), image = x.value(), y = tape.like(x, out.shape()),
-               columns = l.columns(tape.pool());
-  l.for_lines([&](std::int64_t begin, std::int64_t end) {
-    kernels::im2col(l.grid, image, begin, end, columns);
-    l.product.forward(w, b, {columns}, {y, begin * out.w}, (end - begin) * out.w);
-  });
-  return tape.record(op, y, {weight, bias, x}, [=, pool = tape.pool()](const Tensor& arriving, GradSink& grads) {
-    const Tensor dy = contiguous(arriving, pool);
-    conv2d_gradients(l, w, image, dy, pool, grads);
-    add_bias_gradient(dy, out.c, grads);
-  });
+  return lowered_conv("native_conv2d", weight, bias, x, {in, out.h, out.w, options.window(), options.groups}, c_out, out.shape());
+}
+
+Var native_conv1d(Var weight, Var bias, Var x, int length, int c_in, int c_out, patterns::Conv1dOptions options) {
+  const Lattice in{length, 1, c_in}, out = patterns::conv1d_out(length, c_in, c_out, options);
+  return lowered_conv("native_conv1d", weight, bias, x, {in, out.h, 1, options.window(), options.groups}, c_out, {out.h, c_out});
 }
 
 Var native_conv_transpose2d(Var weight, Var bias, Var x, Lattice in, int c_out, patterns::Conv2dOptions options, int output_pad) {
@@ -283,6 +290,20 @@ Var native_conv_transpose2d(Var weight, Var bias, Var x, Lattice in, int c_out, 
     const Tensor dy = contiguous(arriving, pool);
     conv_transpose2d_gradients(l, w, pixels, dy, pool, grads);
     add_bias_gradient(dy, out.c, grads);
+  });
+}
+
+Var native_embedding(Var table, const Tensor& ids, std::int64_t vocabulary, std::int64_t dim) {
+  const char* op = "native_embedding";
+  Tape& tape = table.tape();
+  const ValueLayout layout{BlockKind::dense, static_cast<int>(vocabulary), static_cast<int>(dim)};
+  require_float(op, table);
+  require_plain(op, "the table", table, layout.slot_size());
+  require_ids(op, tape, ids, vocabulary);
+  const Tensor y = Tensor::tiled(table.dtype(), ids.rows().with_back(dim), ids.columns(), tape.pool());
+  kernels::read_rows(layout, table.value(), ids, y);
+  return tape.record(op, y, {table}, [layout, ids](const Tensor& dy, GradSink& grads) {
+    kernels::scatter_add_rows(layout, ids, dy, grads.running_sum(0));
   });
 }
 

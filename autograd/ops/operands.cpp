@@ -38,6 +38,30 @@ void require_plain(const char* op, const char* role, Var x, std::int64_t length)
   throw ShapeError({.op = op, .path = x.tape().path(), .what = cat(role, " is ", shape_text(x), ", expected a plain tensor of ", length)});
 }
 
+void require_ids(const char* op, const Tape& tape, const Tensor& ids, std::int64_t vocabulary) {
+  if (!ids.defined() || ids.dtype() != Dtype::i32)
+    throw UsageError({.op = op,
+                      .path = tape.path(),
+                      .what = cat("ids are ", ids.defined() ? name_of(ids.dtype()) : "undefined", ", not i32"),
+                      .hint = "give whole numbers as i32"});
+  if (!ids.is_tiled() || ids.rows().rank() == 0 || ids.rows().back() != 1)
+    throw ShapeError({.op = op,
+                      .path = tape.path(),
+                      .what = cat("ids have rows ", ids.rows().str(), ids.is_tiled() ? "" : " and no columns"),
+                      .hint = "ids end in an axis of 1: [T, 1, N], or [1, N] for one a column"});
+  const Columns& columns = *ids.columns();
+  for (std::int64_t n = 0; n < columns.padded(); ++n)
+    for (std::int64_t row = 0; row < ids.row_count(); ++row) {
+      const std::int32_t id = ids.data<std::int32_t>()[n / columns.lanes * ids.tile_stride() + row * columns.lanes + n % columns.lanes];
+      if (id >= 0 && id < vocabulary) continue;
+      throw UsageError({.op = op,
+                        .path = tape.path(),
+                        .what = cat("id ", id, " at row ", row, ", column ", n, n < columns.count ? "" : " (padding)",
+                                    " is outside the vocabulary of ", vocabulary),
+                        .hint = cat("ids lie in [0, ", vocabulary, ")")});
+    }
+}
+
 std::int64_t last_axis(const char* op, Var x) {
   if (x.rows().rank() > 0 && x.rows().back() > 0) return x.rows().back();
   throw ShapeError({.op = op, .path = x.tape().path(), .what = cat("the input is ", shape_text(x), ": no last row axis to work on")});

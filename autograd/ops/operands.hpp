@@ -12,6 +12,8 @@ void require_same_dtype(const char* op, Var a, Var b);
 void require_same_columns(const char* op, Var a, Var b);
 /// Throws ShapeError unless x is plain with `length` elements; `role` names it.
 void require_plain(const char* op, const char* role, Var x, std::int64_t length);
+/// Throws ShapeError unless ids are tiled with a last row axis of 1, UsageError unless they are i32 in [0, vocabulary), padding included.
+void require_ids(const char* op, const Tape& tape, const Tensor& ids, std::int64_t vocabulary);
 /// The extent of the last row axis. Throws ShapeError if x is a scalar or the axis is empty.
 std::int64_t last_axis(const char* op, Var x);
 /// The row axes before the last; one row if there are none.

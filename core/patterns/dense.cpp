@@ -29,6 +29,15 @@ PatternPtr band(const char* op, std::int64_t n, int below, int above, int block,
   return make_pattern(std::move(spec));
 }
 
+/// The block side for one side of a dense matrix: the divisor nearest to 32, so that I ⊗ S has whole blocks too; the whole
+/// side where it has no divisor between 8 and 64.
+int side_of(std::int64_t extent) {
+  for (int step = 0; step <= 32; ++step)
+    for (const int side : {32 - step, 32 + step})
+      if (side >= 8 && extent % side == 0) return side;
+  return static_cast<int>(extent);
+}
+
 }  // namespace
 
 PatternPtr dense(std::int64_t rows, std::int64_t cols, int block) {
@@ -46,6 +55,18 @@ PatternPtr dense(std::int64_t rows, std::int64_t cols, int block) {
   spec.col.reserve(static_cast<std::size_t>(grid_rows * grid_cols));
   for (std::int64_t r = 0; r < grid_rows; ++r)
     for (std::int64_t c = 0; c < grid_cols; ++c) spec.col.push_back(static_cast<std::int32_t>(c));
+  return make_pattern(std::move(spec));
+}
+
+PatternPtr dense_whole(std::int64_t rows, std::int64_t cols) {
+  const PatternPtr square = dense(rows, cols);
+  const int height = side_of(rows), width = side_of(cols);
+  if (square->block() == ValueLayout{BlockKind::dense, height, width}) return square;
+  PatternSpec spec{.rows = rows, .cols = cols, .block = {BlockKind::dense, height, width}, .row_ptr = {0}, .name = square->name()};
+  for (std::int64_t r = 0; r < rows / height; ++r) {
+    for (std::int64_t c = 0; c < cols / width; ++c) spec.col.push_back(static_cast<std::int32_t>(c));
+    spec.row_ptr.push_back(static_cast<std::int64_t>(spec.col.size()));
+  }
   return make_pattern(std::move(spec));
 }
 

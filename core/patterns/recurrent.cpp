@@ -46,6 +46,32 @@ PatternPtr skip(std::int64_t steps, int by, Carry carry) {
   return shifted("skip", steps, {1, by}, carry);
 }
 
+PatternPtr leading(const PatternPtr& links, std::int64_t steps) {
+  const SparsePattern& s = *links;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    throw ShapeError({.op = "leading", .path = s.name(), .what = what, .hint = hint});
+  };
+  if (!s.block().scalar() || s.masked() || s.cols() < s.rows())
+    refuse(cat(s.rows(), " x ", s.cols(), " are no links"), "give scalars, a column for each step after those of the carried ones");
+  if (steps < 0 || steps > s.rows()) refuse(cat(steps, " steps of ", s.rows()), "build links for the longest sequence");
+  if (steps == s.rows()) return links;
+  PatternSpec spec = s.spec();
+  spec.rows = steps;
+  spec.cols = s.cols() - s.rows() + steps;
+  spec.row_ptr.resize(static_cast<std::size_t>(steps) + 1);
+  const auto count = static_cast<std::size_t>(spec.row_ptr.back());
+  spec.col.resize(count);
+  if (spec.tie.empty()) spec.slots = 0;  // one a link
+  else spec.tie.resize(count);
+  if (!spec.row_key.empty()) spec.row_key.resize(static_cast<std::size_t>(spec.rows));
+  if (!spec.col_key.empty()) spec.col_key.resize(static_cast<std::size_t>(spec.cols));
+  for (const std::int32_t col : spec.col)
+    if (col >= spec.cols)
+      refuse(cat("one of the first ", steps, " steps takes step ", col - (s.cols() - s.rows())), "give whole sequences");
+  spec.name = cat(s.name(), ", first ", steps);
+  return make_pattern(std::move(spec));
+}
+
 PatternPtr tree_from_parents(const std::vector<std::int32_t>& parents) {
   const auto n = static_cast<std::int64_t>(parents.size());
   std::vector<std::vector<std::int32_t>> children(parents.size());

@@ -29,8 +29,8 @@ struct Geometry {
   void gather(const T* image, int y, int x, T* to) const {
     const patterns::Window& w = grid.window;
     for (int tap = 0; tap < taps; ++tap) {
-      const std::int64_t iy = std::int64_t{y} * w.stride - w.pad + std::int64_t{tap / w.kernel} * w.dilation;
-      const std::int64_t ix = std::int64_t{x} * w.stride - w.pad + std::int64_t{tap % w.kernel} * w.dilation;
+      const std::int64_t iy = std::int64_t{y} * w.stride - w.pad + std::int64_t{tap / w.width()} * w.dilation;
+      const std::int64_t ix = std::int64_t{x} * w.stride - w.side_pad() + std::int64_t{tap % w.width()} * w.dilation;
       const bool inside = iy >= 0 && iy < grid.image.h && ix >= 0 && ix < grid.image.w;
       for (int g = 0; g < grid.groups; ++g) {
         T* out = to + (g * taps + tap) * run;
@@ -44,11 +44,11 @@ struct Geometry {
   void scatter(const T* line, int a, T* pixels) const {
     const patterns::Window& w = grid.window;
     for (int x = 0; x < grid.w; ++x)
-      for (int b = 0; b < w.kernel; ++b) {
-        const std::int64_t ix = std::int64_t{x} * w.stride - w.pad + std::int64_t{b} * w.dilation;
+      for (int b = 0; b < w.width(); ++b) {
+        const std::int64_t ix = std::int64_t{x} * w.stride - w.side_pad() + std::int64_t{b} * w.dilation;
         if (ix < 0 || ix >= grid.image.w) continue;
         for (int g = 0; g < grid.groups; ++g) {
-          const T* from = line + x * column + (g * taps + a * w.kernel + b) * run;
+          const T* from = line + x * column + (g * taps + a * w.width() + b) * run;
           T* to = pixels + ix * pixel + g * run;
           for (std::int64_t i = 0; i < run; ++i) to[i] += from[i];
         }

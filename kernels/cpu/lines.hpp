@@ -7,6 +7,7 @@
 
 #include <weft/core/parallel.hpp>
 #include <weft/core/tensor.hpp>
+#include <weft/kernels/counted_rows.hpp>
 #include <weft/kernels/maps.hpp>
 
 namespace weft::kernels {
@@ -17,7 +18,7 @@ struct Lines {
   int lanes = 1;
 
   explicit Lines(const Tensor& x) {
-    const Columns columns = x.is_tiled() ? *x.columns() : Columns{1, 1, 0};
+    const Columns columns = columns_of(x);
     length = x.rows().rank() == 0 ? 1 : x.rows().back();
     lead = length == 0 ? 0 : x.row_count() / length;
     lanes = columns.lanes;
@@ -49,6 +50,15 @@ inline double add_lanes(const double* lane) {
   for (int width = 4; width > 0; width /= 2)
     for (int i = 0; i < width; ++i) sum[i] += sum[i + width];
   return sum[0];
+}
+
+/// Calls f(tile, lanes counted from the block's first column, valid lanes of the tile) for the tiles of a block of 16 columns.
+template <class F>
+void for_tiles_of_block(const Columns& columns, std::int64_t block, F&& f) {
+  if (columns.lanes != 1) return f(block, 0, columns.valid_lanes(block));
+  const std::int64_t first = block * Columns::kTileLanes;
+  for (std::int64_t tile = first; tile < std::min(first + Columns::kTileLanes, columns.count); ++tile)
+    f(tile, static_cast<int>(tile - first), 1);
 }
 
 /// The sum over columns of what `add(block, lanes)` adds for the columns [16·block, 16·block + 16) that are valid: 16 lane sums,

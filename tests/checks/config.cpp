@@ -73,6 +73,19 @@ TEST_CASE("only an app that resizes images has --side") {
   says(message([] { read({"--side", "1025"}, {.side = 64}); }), "side is 1025");
 }
 
+TEST_CASE("an app has no flag and no key for what it lacks") {
+  RunOptions options{.lacks = {"dropout"}};
+  says(message([&] { read({"--dropout", "0.1"}, options); }), "unknown flag --dropout");
+  says(message([&] { apply_json("{\"dropout\": 0.1}", "x.json", options); }), "unknown key \"dropout\"");
+  CHECK(to_json(options).find("dropout") == std::string::npos);
+  CHECK(to_json(RunOptions{}).find("dropout") != std::string::npos);
+}
+
+TEST_CASE("a path that is no text is refused, since config.json could not hold it") {
+  says(message([] { read({"--out", "a\xff"}); }), "out is a\xef\xbf\xbd, it must be text in UTF-8");
+  CHECK(read({"--out", "\xc3\xa4"}).out == "\xc3\xa4");
+}
+
 TEST_CASE("an app with one network has neither --model nor --width") {
   says(message([] { read({"--width", "8"}); }), "unknown flag --width");
   CHECK(read({"--width", "8"}, {.model = "resnet9", .width = 16}).width == 8);

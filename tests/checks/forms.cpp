@@ -123,6 +123,9 @@ std::vector<LayerCase> layer_cases(int side, int channels) {
       {"linear at every pixel", {in.positions(), channels}, built([=](const Scope& s) {
          return Linear(s, channels, 35, {.bias = false});
        })},
+      {"conv over time", {in.positions(), channels}, built([=](const Scope& s) {
+         return Conv1d(s, static_cast<int>(in.positions()), channels, many, {.kernel = 5, .stride = 2, .dilation = 3, .causal = true});
+       })},
       conv("conv", in, many, {}),
       conv("conv padded", in, many, {.kernel = 5, .pad = 2}),
       conv("conv strided", in, many, {.kernel = 3, .stride = 2, .pad = 1}),

@@ -13,15 +13,50 @@
 #include <weft/layers/compose.hpp>
 #include <weft/layers/conv.hpp>
 #include <weft/layers/dropout.hpp>
+#include <weft/layers/embedding.hpp>
 #include <weft/layers/linear.hpp>
 #include <weft/layers/norm.hpp>
 #include <weft/layers/optim/adam.hpp>
 #include <weft/layers/pool.hpp>
+#include <weft/layers/reversible_norm.hpp>
 #include <weft/layers/summary.hpp>
 
 using namespace weft;
 
 namespace {
+
+/// What an embedding gives for ids of 4 steps, added to x: ids have no gradient.
+struct Lookup {
+  Embedding table;
+  explicit Lookup(Embedding embedding) : table(std::move(embedding)) {}
+  Var operator()(Var x) const {
+    std::vector<std::int32_t> ids;
+    for (std::int64_t t = 0; t < 4; ++t)
+      for (std::int64_t n = 0; n < x.columns()->count; ++n) ids.push_back(static_cast<std::int32_t>((2 * t + n * n) % table.vocabulary()));
+    return x + table(x.tape().input(pack_rows(ids, {4, 1}, x.columns())));
+  }
+};
+
+/// A lookup, and a softmax that multiplies by the same table.
+struct TiedSoftmax {
+  Lookup lookup;
+  Linear logits;
+  TiedSoftmax(const Scope& s, std::int64_t vocabulary)
+      : lookup(Embedding(s / "table", vocabulary, 3)), logits(s / "softmax", lookup.table.table(), {.bias = vocabulary != 1500}) {}
+  Var operator()(Var x) const { return x | lookup | tanh | logits; }
+};
+
+/// A linear forecast of the next steps of each window, between the halves of a norm.
+struct Forecast {
+  ReversibleNorm norm;
+  Linear linear;
+  Forecast(const Scope& s, Centring centring)
+      : norm(s / "norm", {.centring = centring, .time = TimeAxis::last}), linear(s / "linear", 5, 3) {}
+  Var operator()(Var x) const {
+    const ReversibleNorm::Window window = norm(x);
+    return norm.undo(window.x | linear, window);
+  }
+};
 
 /// A layer under test, type-erased.
 struct LayerCase {
@@ -53,7 +88,16 @@ std::vector<LayerCase> convolution_cases() {
     return layer_case(
         name, in.shape(), [=](const Scope& s) { return ConvTranspose2d(s, in, c_out, options); }, options.density == 1);
   };
+  const auto conv1d = [](const char* name, int length, int c_in, int c_out, SeriesConvOptions options) {
+    return layer_case(
+        name, {length, c_in}, [=](const Scope& s) { return Conv1d(s, length, c_in, c_out, options); }, options.density == 1);
+  };
   return {
+      conv1d("conv over time", 7, 3, 5, {.pad = 1}),
+      conv1d("conv over time strided, dilated, in groups", 9, 4, 6, {.kernel = 2, .stride = 2, .dilation = 3, .groups = 2, .bias = false}),
+      conv1d("causal conv", 6, 2, 4, {.kernel = 3, .dilation = 2, .causal = true}),
+      conv1d("causal depthwise conv", 6, 3, 3, {.kernel = 2, .groups = 3, .causal = true}),
+      conv1d("sparse conv over time", 6, 8, 8, {.pad = 1, .density = 0.4, .block = 4}),
       conv2d("conv 3x3", {5, 4, 3}, 5, {}),
       conv2d("conv padded, strided", {7, 6, 2}, 3, {.kernel = 3, .stride = 2, .pad = 1}),
       conv2d("conv dilated without bias", {7, 7, 2}, 3, {.kernel = 3, .dilation = 2, .bias = false}),
@@ -115,10 +159,24 @@ std::vector<LayerCase> other_cases() {
                  [](const Scope& s) {
                    return GlobalPool(s, {1, 5, 2});
                  }),
+      layer_case("mean over time", {5, 3}, [](const Scope& s) { return GlobalPool1d(s); }),
+      layer_case("maximum over time", {5, 3}, [](const Scope& s) { return GlobalPool1d(s, Pooling::max); }),
+      layer_case("forecast of a centred window", {2, 5}, [](const Scope& s) { return Forecast(s, Centring::mean); }),
+      layer_case("forecast from the last value", {2, 5}, [](const Scope& s) { return Forecast(s, Centring::last); }),
+      layer_case("forecast of a normalised window", {2, 5}, [](const Scope& s) { return Forecast(s, Centring::deviation); }),
       layer_case("batch norm", {4, 3, 2},
                  [](const Scope& s) {
                    return BatchNorm(s, {4, 3, 2});
                  }),
+      layer_case("embedding", {4, 3}, [](const Scope& s) { return Lookup(Embedding(s, 33, 3)); }),
+      layer_case(
+          "embedding on a sparse matrix", {4, 8},
+          [](const Scope& s) { return Lookup(Embedding(s, patterns::random_blocks(24, 8, 4, 0.5, 3))); }, false),
+      layer_case(
+          "embedding on a tied matrix", {4, 8},
+          [](const Scope& s) { return Lookup(Embedding(s, patterns::repeat_diagonal(patterns::dense(5, 4), 2))); }, false),
+      layer_case("tied softmax", {4, 3}, [](const Scope& s) { return TiedSoftmax(s, 23); }),
+      layer_case("tied softmax of two blocks", {4, 3}, [](const Scope& s) { return TiedSoftmax(s, 1500); }),
       layer_case("layer norm", {3, 6}, [](const Scope& s) { return LayerNorm(s, 6); }),
       layer_case("dropout", {12}, [](const Scope& s) { return Dropout(s, 0.4); }),
       layer_case("residual", {6}, [](const Scope& s) { return Residual(Linear(s / "inner", 6, 6)); }),
@@ -324,6 +382,91 @@ TEST_CASE("batch norm's running statistics move in training and serve in evaluat
   norm(tape.input(x)).value();
   CHECK(unpack_rows<double>(norm.running().mean) == mean);
   CHECK(params.state()[2].first == "n.running_mean");
+}
+
+TEST_CASE("an embedding is saved as torch saves it, and a tied softmax adds no matrix") {
+  ParamStore params(Device{}, 1, Dtype::f64);
+  const Embedding words(Scope(params) / "words", 50, 6);
+  const Linear softmax(Scope(params) / "softmax", words.table());
+  const State state = params.state();
+  REQUIRE(state.size() == 2);
+  CHECK(state[0].first == "words.weight");
+  CHECK(state[0].second.rows() == Shape{50, 6});
+  CHECK(state[1].first == "softmax.bias");
+  CHECK(softmax.weight() == words.weight());
+  Tape tape(Mode::eval);
+  const std::vector<double> y =
+      unpack_rows<double>(words(tape.input(pack_rows(std::vector<std::int32_t>{49, 0}, {1}, sample_columns(2)))).value());
+  for (std::int64_t k = 0; k < 6; ++k) {
+    CHECK(y[static_cast<std::size_t>(2 * k)] == state[0].second.data<double>()[49 * 6 + k]);
+    CHECK(y[static_cast<std::size_t>(2 * k + 1)] == state[0].second.data<double>()[k]);
+  }
+  const Summary table = summary([&](Var ids) { return ids | words | softmax; }, {3, 1}, {.dtype = Dtype::i32});
+  CHECK(table.total.parameters == 50 * 6 + 50);
+}
+
+TEST_CASE("an embedding refuses ids that are none, in every form") {
+  for (const Form form : {Form::sparse, Form::native}) {
+    ParamStore params;
+    const Embedding words(Scope(params, form) / "words", 50, 6);
+    Tape tape(Mode::eval);
+    const auto ids = [&](std::int32_t id) { return tape.input(pack_rows(std::vector<std::int32_t>{3, id, 4}, {1}, sample_columns(3))); };
+    CHECK_THROWS_WITH_AS(words(ids(50)), doctest::Contains("id 50 at row 0, column 1"), UsageError);
+    CHECK_THROWS_WITH_AS(words(ids(-1)), doctest::Contains("id -1"), UsageError);
+    CHECK_THROWS_WITH_AS(words(tape.input(cast(random_rows({1}, 3, 1), Dtype::f32))), doctest::Contains("not i32"), UsageError);
+    CHECK_THROWS_WITH_AS(words(tape.input(pack_rows(std::vector<std::int32_t>{3, 1, 4}, {3}, sample_columns(1)))),
+                         doctest::Contains("axis of 1"), ShapeError);
+    CHECK_THROWS_AS(Embedding(Scope(params, form) / "none", 0, 6), ShapeError);
+  }
+}
+
+TEST_CASE("a pool over time reads the steps of each column's length") {
+  for (const Lanes lanes : {Lanes::one, Lanes::sixteen}) {
+    const ColumnsPtr columns = sample_columns(std::vector<std::int32_t>{2, 0, 5, 1}, lanes);
+    // x[t, c, n] = (-1)^t·(t + 1) + 10·c + 100·n
+    std::vector<double> values;
+    for (int t = 0; t < 4; ++t)
+      for (int c = 0; c < 2; ++c)
+        for (int n = 0; n < 4; ++n) values.push_back((t % 2 == 0 ? t + 1 : -t - 1) + 10 * c + 100 * n);
+    ParamStore params;
+    Tape tape;
+    const Var x = tape.leaf(pack_rows(values, {4, 2}, columns));
+    const Var mean = GlobalPool1d(Scope(params) / "mean")(x), most = GlobalPool1d(Scope(params) / "max", Pooling::max)(x);
+    CHECK(unpack_rows<double>(mean.value()) == std::vector<double>{-0.5, 0, 199.5, 301, 9.5, 0, 209.5, 311});
+    CHECK(unpack_rows<double>(most.value()) == std::vector<double>{1, 0, 203, 301, 11, 0, 213, 311});
+    CHECK(unpack_rows<double>(last_step(x, TimeAxis::first).value()) == std::vector<double>{-2, 0, 196, 301, 8, 0, 206, 311});
+    const std::vector<double> g = unpack_rows<double>(tape.backward(sum(mean) + sum(most)).of(x));
+    const double half[] = {1.5, 0, 0.25, 2, 0.5, 0, 0.25, 0, 0, 0, 1.25, 0, 0, 0, 0.25, 0};  // [t, n], the same for both channels
+    for (int t = 0; t < 4; ++t)
+      for (int c = 0; c < 2; ++c)
+        for (int n = 0; n < 4; ++n) CHECK(g[static_cast<std::size_t>((t * 2 + c) * 4 + n)] == half[t * 4 + n]);
+  }
+}
+
+TEST_CASE("a reversible norm takes level and scale from a window and gives them back") {
+  ParamStore params;
+  for (const TimeAxis time : {TimeAxis::first, TimeAxis::last}) {
+    const Shape rows = time == TimeAxis::first ? Shape{50, 3} : Shape{3, 50};
+    Tape tape;
+    const Var x = tape.input(random_rows(rows, 9, 1)) * 7.0 + 40.0;
+    for (const Centring centring : {Centring::mean, Centring::last, Centring::deviation}) {
+      const ReversibleNorm norm(Scope(params), {.centring = centring, .time = time});
+      const ReversibleNorm::Window window = norm(x);
+      const std::vector<double> before = unpack_rows<double>(x.value()), after = unpack_rows<double>(norm.undo(window.x, window).value());
+      for (std::size_t i = 0; i < before.size(); ++i) CHECK(after[i] == doctest::Approx(before[i]).epsilon(1e-12));
+      if (centring == Centring::last) {
+        for (const double v : unpack_rows<double>(last_step(window.x, time).value())) CHECK(v == 0);
+        continue;
+      }
+      for (const double v : unpack_rows<double>(mean_steps(window.x, time).value())) CHECK(std::abs(v) < 1e-13);
+      const std::vector<double> variance = unpack_rows<double>(mean_steps(window.x * window.x, time).value());
+      for (const double v : variance) CHECK((centring == Centring::deviation ? std::abs(v - 1) < 1e-5 : v > 10));
+    }
+  }
+  CHECK_THROWS_WITH_AS(ReversibleNorm(Scope(params), {.eps = 0}), doctest::Contains("eps is 0"), UsageError);
+  Tape tape;
+  CHECK_THROWS_WITH_AS(ReversibleNorm(Scope(params))(tape.input(random_rows({5}, 3, 1))), doctest::Contains("reshape a single series"),
+                       ShapeError);
 }
 
 TEST_CASE("layers refuse what does not fit, with their path and both sides") {

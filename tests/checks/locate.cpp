@@ -270,6 +270,8 @@ TEST_CASE("CIFAR that is not found is one error with the places and the files") 
   check_named(
       failure(CifarKind::hundred, {.weft_data = folder / "absent"}),
       {"WEFT_DATA", "there is no such folder; wanted in it: train.bin[.gz], test.bin[.gz]", "in cifar100/ and in cifar-100-binary/"});
+  check_named(failure(CifarKind::hundred, {.data = folder.write("cifar-100-binary.tar", "x")}),
+              {"--data", "that is a file; wanted is a folder with train.bin[.gz], test.bin[.gz]"});
   CHECK(remarks.empty());
 
   folder.write("caches/cifar100/train.bin", "damaged");

@@ -152,14 +152,30 @@ inline Values entropy_of(const Arrays& x, std::int64_t n, double smoothing) {
   return {sum};
 }
 
-inline double mse_target(std::int64_t row, std::int64_t n) { return 0.1 * static_cast<double>(row) - 0.05 * static_cast<double>(n % 7); }
+/// Targets of the losses of single predictions, in [0, 1].
+inline double point_target(std::int64_t row, std::int64_t n) {
+  return 0.15 * static_cast<double>(row % 3) + 0.1 * static_cast<double>(n % 7);
+}
 
-inline Tensor mse_targets(const Var& x) {
+inline Tensor point_targets(const Var& x) {
   Values values;
   for (std::int64_t row = 0; row < x.rows().size(); ++row)
-    for (std::int64_t n = 0; n < x.columns()->count; ++n) values.push_back(mse_target(row, n));
+    for (std::int64_t n = 0; n < x.columns()->count; ++n) values.push_back(point_target(row, n));
   const Tensor t = pack_rows(values, x.rows(), x.columns());
   return x.dtype() == Dtype::f64 ? t : cast(t, x.dtype());
+}
+
+inline Row point_row(const std::string& declaration, std::function<Loss(Var, const Tensor&)> loss,
+                     std::function<double(double x, double target)> f) {
+  return {declaration,
+          {{{3, 2}}},
+          [loss](Tape&, const Vars& x) { return loss(x[0], point_targets(x[0])).sum; },
+          [f](const Arrays& x, std::int64_t n) {
+            double sum = 0;
+            for (std::size_t i = 0; i < x[0].size(); ++i)
+              sum += f(x[0][i], point_target(static_cast<std::int64_t>(i) / n, static_cast<std::int64_t>(i) % n));
+            return Values{sum};
+          }};
 }
 
 inline BatchStatistics running_for(Var x) {
@@ -180,6 +196,32 @@ inline bool dropout_keeps(std::int64_t row, std::int64_t n, double p) {
 inline PatternPtr small_pattern() {
   static const PatternPtr pattern = patterns::dense(5, 6, 4);
   return pattern;
+}
+
+/// Ids of two leading rows, each of them used by several columns and one of them by none.
+inline std::int32_t id_at(std::int64_t row, std::int64_t n) { return static_cast<std::int32_t>((3 * row + n * n) % 4); }
+
+inline Tensor ids_for(const ColumnsPtr& columns) {
+  std::vector<std::int32_t> values;
+  for (std::int64_t row = 0; row < 2; ++row)
+    for (std::int64_t n = 0; n < columns->count; ++n) values.push_back(id_at(row, n));
+  return pack_rows(values, {2, 1}, columns);
+}
+
+inline Row lookup_row(const PatternPtr& table) {
+  const std::int64_t d = table->cols();
+  return {"embedding(const PatternPtr& pattern, Var table, const Tensor& ids)",
+          {{{table->values_size()}, false}, {{2, d}}},
+          [table](Tape&, const Vars& x) { return embedding(table, x[0], ids_for(x[1].columns())) * x[1]; },
+          [table, d](const Arrays& x, std::int64_t n) {
+            const std::vector<double> s = to_dense(*table, x[0]);
+            Values y;
+            for (std::int64_t row = 0; row < 2; ++row)
+              for (std::int64_t k = 0; k < d; ++k)
+                for (std::int64_t column = 0; column < n; ++column)
+                  y.push_back(s[static_cast<std::size_t>(id_at(row, column) * d + k)] * x[1][y.size()]);
+            return y;
+          }};
 }
 
 inline Values product_of(const Arrays& x, std::int64_t n) {
@@ -206,6 +248,25 @@ inline Values max_pool_of(const Values& x, std::int64_t n) {  // 4x4x2, 2x2 wind
           y.push_back(best);
         }
   return y;
+}
+
+/// One value for each line over the time axis of [outer, steps, inner] from its values in order.
+inline Row steps_row(const std::string& declaration, Var (*op)(Var, TimeAxis), TimeAxis time, double (*f)(const Values&)) {
+  const bool first = time == TimeAxis::first;
+  return {declaration,
+          {{first ? Shape{5, 2, 3} : Shape{2, 3, 5}}},
+          [op, time](Tape&, const Vars& x) { return op(x[0], time); },
+          [first, f](const Arrays& x, std::int64_t n) {
+            Values y;
+            for (std::int64_t row = 0; row < 6; ++row)
+              for (std::int64_t column = 0; column < n; ++column) {
+                Values line;
+                for (std::int64_t t = 0; t < 5; ++t)
+                  line.push_back(x[0][static_cast<std::size_t>((first ? t * 6 + row : row * 5 + t) * n + column)]);
+                y.push_back(f(line));
+              }
+            return y;
+          }};
 }
 
 inline double normal_below(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
@@ -280,10 +341,41 @@ inline const std::vector<Row>& rows() {
         "operator/(Var a, double b)", [](Var x) { return x / 4.0; }, [](double v) { return v / 4; }));
     add(pair_row("maximum(Var a, Var b)", maximum, [](double a, double b) { return std::max(a, b); }));
     add(pair_row("minimum(Var a, Var b)", minimum, [](double a, double b) { return std::min(a, b); }));
+    add(lookup_row(small_pattern()));                                      // ragged blocks
+    add(lookup_row(patterns::repeat_diagonal(patterns::dense(3, 4), 2)));  // tied: ids share entries
+    add(lookup_row(patterns::permutation({1, 0, 2}, 2)));                  // identity blocks
+    add(lookup_row(patterns::from_rows(
+        5, 7,
+        [](std::int64_t i) {
+          return std::vector<std::int32_t>{static_cast<std::int32_t>(i), 6};
+        },
+        4)));  // masks
     add(column_row("sum_rows(Var x)", sum_rows, total));
     add(column_row("mean_rows(Var x)", mean_rows, [](const Values& v) { return total(v) / static_cast<double>(v.size()); }));
     add(column_row("max_rows(Var x)", max_rows, [](const Values& v) { return *std::max_element(v.begin(), v.end()); }));
     add(column_row("min_rows(Var x)", min_rows, [](const Values& v) { return *std::min_element(v.begin(), v.end()); }));
+    for (const TimeAxis time : {TimeAxis::first, TimeAxis::last}) {
+      add(steps_row("mean_steps(Var x, TimeAxis time)", mean_steps, time, [](const Values& v) { return total(v) / 5; }));
+      add(steps_row("max_steps(Var x, TimeAxis time)", max_steps, time,
+                    [](const Values& v) { return *std::max_element(v.begin(), v.end()); }));
+      add(steps_row("last_step(Var x, TimeAxis time)", last_step, time, [](const Values& v) { return v.back(); }));
+    }
+    add({"repeat_steps(Var x, std::int64_t steps, TimeAxis time)",
+         {{{3, 2}}},
+         [](Tape&, const Vars& x) { return repeat_steps(x[0], 4, TimeAxis::first); },
+         [](const Arrays& x, std::int64_t) {
+           Values y;
+           for (int t = 0; t < 4; ++t) y.insert(y.end(), x[0].begin(), x[0].end());
+           return y;
+         }});
+    add({"repeat_steps(Var x, std::int64_t steps, TimeAxis time)",
+         {{{3}}},
+         [](Tape&, const Vars& x) { return repeat_steps(x[0], 4, TimeAxis::last); },
+         [](const Arrays& x, std::int64_t n) {
+           Values y;
+           for (std::int64_t i = 0; i < 12 * n; ++i) y.push_back(x[0][static_cast<std::size_t>(i / (4 * n) * n + i % n)]);
+           return y;
+         }});
     add({"sum(Var x)",
          {{{3, 2}}},
          [](Tape&, const Vars& x) { return sum(x[0]); },
@@ -310,17 +402,22 @@ inline const std::vector<Row>& rows() {
            return cross_entropy(x[0], targets_for(x[0].columns()), {.label_smoothing = 0.2, .ignore_index = kIgnored}).sum;
          },
          [](const Arrays& x, std::int64_t n) { return entropy_of(x, n, 0.2); }});
-    add({"mse(Var prediction, const Tensor& target)",
-         {{{3, 2}}},
-         [](Tape&, const Vars& x) { return mse(x[0], mse_targets(x[0])).sum; },
-         [](const Arrays& x, std::int64_t n) {
-           double sum = 0;
-           for (std::size_t i = 0; i < x[0].size(); ++i) {
-             const double gap = x[0][i] - mse_target(static_cast<std::int64_t>(i) / n, static_cast<std::int64_t>(i) % n);
-             sum += gap * gap;
-           }
-           return Values{sum};
-         }});
+    add(point_row(
+        "mse(Var prediction, const Tensor& target)", [](Var x, const Tensor& t) { return mse(x, t); },
+        [](double x, double t) { return (x - t) * (x - t); }));
+    add(point_row(
+        "mae(Var prediction, const Tensor& target)", [](Var x, const Tensor& t) { return mae(x, t); },
+        [](double x, double t) { return std::abs(x - t); }));
+    for (const double delta : {0.4, 3.0})
+      add(point_row(
+          "huber(Var prediction, const Tensor& target, double delta)", [delta](Var x, const Tensor& t) { return huber(x, t, delta); },
+          [delta](double x, double t) {
+            const double far = std::abs(x - t);
+            return far <= delta ? far * far / 2 : delta * (far - delta / 2);
+          }));
+    add(point_row(
+        "bce_with_logits(Var logits, const Tensor& target)", [](Var x, const Tensor& t) { return bce_with_logits(x, t); },
+        [](double x, double t) { return -t * std::log(1 / (1 + std::exp(-x))) - (1 - t) * std::log(1 / (1 + std::exp(x))); }));
     add({"batch_norm(Var x, Var gamma, Var beta, const BatchStatistics& running, double eps)",
          {{{4, 3}}, {{3}, false, 0.5, 2}, {{3}, false}},
          [](Tape&, const Vars& x) { return batch_norm(x[0], x[1], x[2], running_for(x[0]), 1e-3); },
@@ -362,6 +459,25 @@ inline const std::vector<Row>& rows() {
            Values y = x[0];
            y.insert(y.end(), x[1].begin(), x[1].end());
            y.insert(y.end(), x[0].begin(), x[0].end());
+           return y;
+         }});
+    add({"beside(Var a, Var b)",
+         {{{3, 2}}, {{3, 1}}},
+         [](Tape&, const Vars& x) { return beside(x[0], x[1]); },
+         [](const Arrays& x, std::int64_t n) {
+           Values y;
+           for (std::int64_t line = 0; line < 3; ++line) {
+             y.insert(y.end(), x[0].begin() + line * 2 * n, x[0].begin() + (line + 1) * 2 * n);
+             y.insert(y.end(), x[1].begin() + line * n, x[1].begin() + (line + 1) * n);
+           }
+           return y;
+         }});
+    add({"reverse_steps(Var x)",
+         {{{3, 2}}},
+         [](Tape&, const Vars& x) { return reverse_steps(x[0]); },
+         [](const Arrays& x, std::int64_t n) {
+           Values y;
+           for (std::int64_t step = 3; step-- > 0;) y.insert(y.end(), x[0].begin() + step * 2 * n, x[0].begin() + (step + 1) * 2 * n);
            return y;
          }});
     add({"slice(Var x, std::int64_t begin, std::int64_t end)",

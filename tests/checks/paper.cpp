@@ -134,6 +134,17 @@ TEST_CASE("the table marks partial data and says what is missing") {
   CHECK(has(to_markdown({section}), "ten kinds of leaves in place of CIFAR-10"));
 }
 
+TEST_CASE("a user's folder may be called anything, and a part of the classes is partial data") {
+  Section section{.benchmark = benchmarks()[3], .minutes = 4, .seeds = 1};
+  section.forms["native"] = outcomes("native", {0.8}, 4);
+  Outcome& o = section.forms["native"][0];
+  o.data = "red, \"green\" | blue";
+  CHECK(has(to_markdown({section}), "| red, \"green\" \\| blue in place of Tiny ImageNet |"));
+  CHECK(has(to_csv({section}), "tiny_imagenet,\"red, \"\"green\"\" | blue\",native,"));
+  o.data = "Tiny ImageNet", o.classes = 20, o.train_size = 9'000, o.validation_size = 1'000;
+  CHECK(has(to_markdown({section}), "Tiny ImageNet, *partial data*: 20 of 200 classes, 10000 of 100000 training images"));
+}
+
 TEST_CASE("a table that was killed is finished by the next call, and a finished one is only printed") {
   const ScratchFolder data, out;
   checks::write_square_images(data.path(), "train", 600, 1);

@@ -102,6 +102,79 @@ TEST_CASE("a transposed convolution's pattern scatters as the direct one does, a
             oracle::conv_transpose2d({3, 4, 5}, 5, {.kernel = 3, .stride = 2, .groups = 5}, 0, weight, x, 1)) < 1e-12);
 }
 
+TEST_CASE("a convolution over a series is the one over an image one pixel high, and the causal one looks back only") {
+  constexpr std::int64_t kColumns = 2;
+  struct Case {
+    int length, c_in, c_out;
+    Conv1dOptions options;
+  };
+  const Case cases[] = {{9, 2, 3, {}},
+                        {12, 4, 6, {.kernel = 4, .stride = 3, .pad = 2, .groups = 2}},
+                        {11, 3, 3, {.kernel = 3, .pad = 2, .dilation = 2, .groups = 3}},
+                        {7, 2, 5, {.kernel = 1}},
+                        {10, 2, 3, {.kernel = 3, .dilation = 2, .causal = true}},
+                        {10, 4, 4, {.kernel = 2, .stride = 3, .groups = 4, .causal = true}}};
+  for (const Case& c : cases) {
+    const PatternPtr s = conv1d(c.length, c.c_in, c.c_out, c.options);
+    CAPTURE(s->name());
+    const int steps = conv1d_out(c.length, c.c_in, c.c_out, c.options).h, taps = c.options.kernel, groups = c.options.groups;
+    const int left = c.options.causal ? c.options.dilation * (taps - 1) : c.options.pad, in = c.c_in / groups, out = c.c_out / groups;
+    CHECK(s->rows() == std::int64_t{steps} * c.c_out);
+    CHECK(s->cols() == std::int64_t{c.length} * c.c_in);
+    const Values values = oracle::random_values(s->values_size(), 4), x = oracle::random_values(s->cols() * kColumns, 5);
+    Values direct;
+    for (int t = 0; t < steps; ++t)
+      for (int o = 0; o < c.c_out; ++o)
+        for (int n = 0; n < kColumns; ++n) {
+          double sum = 0;
+          for (int tap = 0; tap < taps; ++tap)
+            for (int i = 0; i < in; ++i) {
+              const int at = t * c.options.stride - left + tap * c.options.dilation, group = o / out;
+              if (at < 0 || at >= c.length) continue;
+              const ValueLayout& block = s->block();
+              const std::int64_t place = block.kind == BlockKind::diagonal
+                                             ? tap * block.slot_size() + o
+                                             : (tap * groups + group) * block.slot_size() + block.offset(o % out, i);
+              sum += values[static_cast<std::size_t>(place)] *
+                     x[static_cast<std::size_t>((std::int64_t{at} * c.c_in + group * in + i) * kColumns + n)];
+            }
+          direct.push_back(sum);
+        }
+    CHECK(oracle::max_difference(oracle::spmm(*s, values, x, kColumns), direct) < 1e-12);
+    CHECK(s->is_lower_triangular() == (c.options.causal || taps == 1));
+    CHECK(s->is_upper_triangular() == (!c.options.causal || taps == 1));
+  }
+  CHECK(conv1d_out(10, 1, 1, {.kernel = 3, .stride = 3, .causal = true}).h == 4);
+  CHECK_THROWS_WITH_AS(conv1d(9, 2, 3, {.pad = 1, .causal = true}), doctest::Contains("leave pad at 0"), ShapeError);
+  CHECK_THROWS_WITH_AS(conv1d(2, 2, 3), doctest::Contains("leaves no output of 2 steps"), ShapeError);
+  CHECK_THROWS_AS(conv1d(9, 2, 3, {.groups = 2}), ShapeError);
+  CHECK_THROWS_AS(conv1d(0, 2, 3, {.causal = true}), ShapeError);
+}
+
+TEST_CASE("intervals store what rows do") {
+  const auto interval = [](std::int64_t i) { return i % 9 == 4 ? Interval{5, 5} : Interval{i / 3, std::min<std::int64_t>(i + 30, 77)}; };
+  for (const int block : {1, 8, 16, 64, 100}) {
+    CAPTURE(block);
+    const PatternPtr a = from_intervals(60, 77, interval, block);
+    const PatternPtr b = from_rows(
+        60, 77,
+        [&](std::int64_t i) {
+          std::vector<std::int32_t> columns;
+          for (std::int64_t c = interval(i).begin; c < interval(i).end; ++c) columns.push_back(static_cast<std::int32_t>(c));
+          return columns;
+        },
+        block);
+    CHECK(a->fingerprint() == b->fingerprint());
+    CHECK(a->nnz() == b->nnz());
+  }
+  CHECK(from_intervals(640, 640, [](std::int64_t i) { return Interval{0, i / 64 * 64 + 64}; })->masked() == false);
+  CHECK_THROWS_WITH_AS(from_intervals(4, 5,
+                                      [](std::int64_t i) {
+                                        return Interval{i, i + 3};
+                                      }),
+                       doctest::Contains("[3, 6) in row 3"), ShapeError);
+}
+
 TEST_CASE("every forward convolution is upper triangular by its lattice keys, and only by them") {
   for (const Conv& c : convolutions()) {
     CAPTURE(label(c));

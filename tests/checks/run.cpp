@@ -21,6 +21,7 @@
 #include <weft/tests/checks/square_images.hpp>
 #include <weft/tests/oracle/jpeg_bytes.hpp>
 #include <weft/tests/oracle/scratch_folder.hpp>
+#include <weft/tests/oracle/tar_bytes.hpp>
 
 using namespace weft;
 using oracle::file_bytes;
@@ -338,6 +339,28 @@ TEST_CASE("a run killed at twenty random moments and resumed with other threads 
   CHECK(same_arrays(parts.path(), whole.path()));
 }
 
+TEST_CASE("flags that an app has no use for are refused") {
+  const ScratchFolder folder;
+  const std::string jpeg = oracle::plain_jpeg(64, 64, 1, 2, 3);
+  folder.write("tiny-imagenet.tar", oracle::tar_bytes({{.name = "train/a/images/a_0.JPEG", .bytes = jpeg},
+                                                       {.name = "train/b/images/b_0.JPEG", .bytes = jpeg},
+                                                       {.name = "val/images/v_0.JPEG", .bytes = jpeg},
+                                                       {.name = "wnids.txt", .bytes = "a\nb\n"},
+                                                       {.name = "val/val_annotations.txt", .bytes = "v_0.JPEG\ta\t0\t0\t9\t9\n"}}));
+  const auto refused = [&](const std::vector<std::string>& flags, const std::string& what) {
+    std::vector<std::string> words{std::string(WEFT_BIN) + "/tiny_imagenet", "--out", folder / "out", "--data",
+                                   folder / "tiny-imagenet.tar"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const ProgramResult run = run_program(words);
+    INFO(run.output);
+    CHECK(run.status == 1);
+    CHECK(has(run.output, what));
+  };
+  refused({"--side", "32"}, "side is 32, but the images of Tiny ImageNet are 64x64");
+  refused({"--dropout", "0.1"}, "unknown flag --dropout");
+  refused({"--label-smooting", "0.1"}, "did you mean --label-smoothing");
+}
+
 TEST_CASE("images of one's own train a network, and a damaged one is exit 2") {
   const ScratchFolder folder;
   for (const char* set : {"train", "test"})
@@ -356,6 +379,7 @@ TEST_CASE("images of one's own train a network, and a damaged one is exit 2") {
   CHECK(run.status == 0);
   CHECK(has(run.output, "data: own from " + (folder / "own") + ", 16 training and 16 test images of 16x16x3, 2 classes"));
   CHECK(nlohmann::json::parse(file_bytes(folder / "out/config.json")).at("side") == 16);
+  CHECK(nlohmann::json::parse(file_bytes(folder / "out/result.json")).at("classes") == 2);
   folder.write("own/train/day/3.jpg", oracle::plain_jpeg(20, 20, 1, 2, 3).substr(0, 400));
   const ProgramResult refused = train();
   CHECK(refused.status == 2);

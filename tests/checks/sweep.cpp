@@ -40,9 +40,9 @@ std::vector<PatternPtr> all_links() {
           patterns::skip(kSteps, 3, Carry::yes)};
 }
 
-Recurrence recurrence(Cell cell, const PatternPtr& links) {
+Recurrence recurrence(Cell cell, const PatternPtr& links, Weights weights = Weights::shared) {
   const std::int64_t rows = kernels::gates(cell) * kUnits;
-  return {cell, links, patterns::dense(rows, kChannels, 4), patterns::dense(rows, kUnits, 4)};
+  return {cell, links, patterns::dense(rows, kChannels, 4), patterns::dense(rows, kUnits, 4), weights};
 }
 
 /// Numbers for a recurrence on N columns: row-major matrices, one W_hh a kind.
@@ -52,14 +52,29 @@ struct Numbers {
 
   Numbers(const Recurrence& r, std::int64_t columns)
       : n(columns),
-        ih(oracle::random_values(r.ih()->values_size(), 1)),
-        hh(oracle::random_values(r.kinds() * r.hh()->values_size(), 2)),
+        ih(oracle::random_values(r.ih_size(), 1)),
+        hh(oracle::random_values(r.hh_size(), 2)),
         bias(oracle::random_values(r.bias_size(), 3)),
         x(oracle::random_values(r.steps() * r.channels() * columns, 4)),
         h0(oracle::random_values(r.carried() * r.units() * columns, 5)),
         c0(oracle::random_values(r.carried() * r.units() * columns, 6)) {
-    zero_padding(*r.ih(), ih, 0);
+    for (std::int64_t set = 0; set < r.sets(); ++set) zero_padding(*r.ih(), ih, set * r.ih()->values_size());
     for (std::int64_t kind = 0; kind < r.kinds(); ++kind) zero_padding(*r.hh(), hh, kind * r.hh()->values_size());
+  }
+
+  /// Those of one column and its first steps.
+  Numbers column(const Recurrence& r, std::int64_t which, std::int64_t steps) const {
+    const auto of = [&](const Values& rows, std::int64_t count) {
+      Values one;
+      for (std::int64_t row = 0; row < count; ++row) one.push_back(rows[static_cast<std::size_t>(row * n + which)]);
+      return one;
+    };
+    Numbers part = *this;
+    part.n = 1;
+    part.x = of(x, steps * r.channels());
+    part.h0 = of(h0, r.carried() * r.units());
+    part.c0 = of(c0, r.carried() * r.units());
+    return part;
   }
 
   static void zero_padding(const SparsePattern& s, Values& values, std::int64_t first) {
@@ -75,10 +90,8 @@ double sigma(double v) { return 1 / (1 + std::exp(-v)); }
 class Recursion {
  public:
   Recursion(const Recurrence& r, const Numbers& a) : r_(r), a_(a) {
-    ih_ = to_dense(*r.ih(), a.ih);
-    for (std::int64_t kind = 0; kind < r.kinds(); ++kind)
-      hh_.push_back(to_dense(*r.hh(), std::span(a.hh).subspan(static_cast<std::size_t>(kind * r.hh()->values_size()),
-                                                              static_cast<std::size_t>(r.hh()->values_size()))));
+    for (std::int64_t set = 0; set < r.sets(); ++set) ih_.push_back(matrix(*r.ih(), a.ih, set));
+    for (std::int64_t kind = 0; kind < r.kinds(); ++kind) hh_.push_back(matrix(*r.hh(), a.hh, kind));
   }
 
   double h(std::int64_t step, std::int64_t unit, std::int64_t n) { return state(step, n).h[static_cast<std::size_t>(unit)]; }
@@ -87,6 +100,11 @@ class Recursion {
   struct State {
     Values h, c;
   };
+
+  static Values matrix(const SparsePattern& s, const Values& all, std::int64_t which) {
+    const auto size = static_cast<std::size_t>(s.values_size());
+    return to_dense(s, std::span(all).subspan(static_cast<std::size_t>(which) * size, size));
+  }
 
   /// `step` counts from the first that is not carried; carried ones are negative.
   const State& state(std::int64_t step, std::int64_t n) {
@@ -116,10 +134,11 @@ class Recursion {
       b.part = oracle::multiply(hh_[static_cast<std::size_t>(r_.links()->slot(e))], b.s.h, r_.hh()->rows(), kUnits, 1);
       before.push_back(b);
     }
+    const std::int64_t set = r_.weights() == Weights::own ? t : 0;
     const auto input = [&](std::int64_t gate, std::int64_t u) {
-      double z = a_.bias[static_cast<std::size_t>(gate * kUnits + u)];
+      double z = a_.bias[static_cast<std::size_t>(set * r_.ih()->rows() + gate * kUnits + u)];
       for (std::int64_t c = 0; c < kChannels; ++c)
-        z += ih_[static_cast<std::size_t>((gate * kUnits + u) * kChannels + c)] *
+        z += ih_[static_cast<std::size_t>(set)][static_cast<std::size_t>((gate * kUnits + u) * kChannels + c)] *
              a_.x[static_cast<std::size_t>((t * kChannels + c) * a_.n + n)];
       return z;
     };
@@ -137,7 +156,8 @@ class Recursion {
       if (r_.cell() == Cell::relu) h = std::max(z, 0.0);
       if (r_.cell() == Cell::gru) {
         const double reset = sigma(z), update = sigma(input(1, u) + hidden(1, u));
-        const double fresh = std::tanh(input(2, u) + reset * (a_.bias[static_cast<std::size_t>(3 * kUnits + u)] + hidden(2, u)));
+        const double fresh =
+            std::tanh(input(2, u) + reset * (a_.bias[static_cast<std::size_t>((3 * r_.sets() + set) * kUnits + u)] + hidden(2, u)));
         double mean = 0;
         for (const Before& b : before) mean += b.s.h[at] / static_cast<double>(before.size());
         h = (1 - update) * fresh + update * mean;
@@ -154,8 +174,7 @@ class Recursion {
 
   const Recurrence& r_;
   const Numbers& a_;
-  Values ih_;
-  std::vector<Values> hh_;
+  std::vector<Values> ih_, hh_;  // of each set and kind
   std::map<std::pair<std::int64_t, std::int64_t>, State> known_;
 };
 
@@ -181,15 +200,48 @@ Values doubles(const Tensor& t) {
 }
 
 /// Value and gradients of sum(h²).
-std::vector<Values> results(const Recurrence& r, const Numbers& a, const ColumnsPtr& columns, Dtype dtype, SweepOptions options = {}) {
+std::vector<Values> results(const Recurrence& r, const Numbers& a, const ColumnsPtr& columns, Dtype dtype, SweepOptions options = {},
+                            SweepState* left = nullptr) {
   Tape tape;
   const Var ih = tape.leaf(plain(a.ih, dtype)), hh = tape.leaf(plain(a.hh, dtype)), bias = tape.leaf(plain(a.bias, dtype));
   const Var x = tape.leaf(tiled(a.x, {r.steps(), r.channels()}, columns, dtype));
   SweepState state = state_of(r, a, columns, dtype);
   const Var h = sweep(r, ih, hh, bias, x, state, options);
+  if (left != nullptr) *left = state;
   const Values value = doubles(h.value());
   const Gradients g = tape.backward(sum(h * h));
   return {value, doubles(g.of(ih)), doubles(g.of(hh)), doubles(g.of(bias)), doubles(g.of(x))};
+}
+
+/// Columns of lengths 2, 9, 6, 3, 0, 7, …, whose maximum exceeds the steps.
+ColumnsPtr lengths_of(std::int64_t n) {
+  std::vector<std::int32_t> lengths;
+  for (std::int32_t i = 0; i < n; ++i) lengths.push_back((7 * i + 2) % (kSteps + 3));
+  return sample_columns(std::move(lengths));
+}
+
+/// The same recurrence on its leading steps.
+Recurrence shortened(const Recurrence& r, std::int64_t steps) { return {r.cell(), patterns::leading(r.links(), steps), r.ih(), r.hh()}; }
+
+/// The largest difference between a column of row-major [rows, n] and all of `alone`; what lies beyond it must be zero.
+double gap_of_column(const Values& together, const Values& alone, std::int64_t column, std::int64_t n) {
+  double worst = 0;
+  for (std::size_t row = 0; row < together.size() / static_cast<std::size_t>(n); ++row)
+    worst = std::max(worst, std::abs(together[row * static_cast<std::size_t>(n) + static_cast<std::size_t>(column)] -
+                                     (row < alone.size() ? alone[row] : 0)));
+  return worst;
+}
+
+Values repeated(const Values& values, std::int64_t times) {
+  Values all;
+  for (std::int64_t i = 0; i < times; ++i) all.insert(all.end(), values.begin(), values.end());
+  return all;
+}
+/// The sum of `parts` parts, one after another.
+Values summed(const Values& values, std::int64_t parts) {
+  Values sums(values.size() / static_cast<std::size_t>(parts));
+  for (std::size_t i = 0; i < values.size(); ++i) sums[i % sums.size()] += values[i];
+  return sums;
 }
 
 std::string title(Cell cell, const PatternPtr& links) { return std::string(kernels::name_of(cell)) + " on " + links->name(); }
@@ -327,6 +379,184 @@ TEST_CASE("two halves with the state carried over are the whole") {
     CHECK(found == expected);
     CHECK(doubles(carried.h) == doubles(of_whole.h));
     if (cell == Cell::lstm) CHECK(doubles(carried.c) == doubles(of_whole.c));
+  }
+}
+
+TEST_CASE("columns end with their lengths: outputs, carried states and gradients are those of each sequence alone") {
+  for (const Cell cell : kCells)
+    for (const PatternPtr& links : all_links())
+      for (const std::int64_t n : {3, 20}) {
+        const Recurrence r = recurrence(cell, links);
+        const Numbers a(r, n);
+        const ColumnsPtr columns = lengths_of(n);
+        INFO(title(cell, links), ", N = ", n);
+        std::vector<Values> sums(3);
+        SweepState left;
+        const std::vector<Values> together = results(r, a, columns, Dtype::f64, {}, &left);
+        double worst = 0;
+        for (std::int64_t column = 0; column < n; ++column) {
+          const std::int64_t steps = columns->length(column, kSteps);
+          const Recurrence alone_r = steps == 0 ? r : shortened(r, steps);
+          const Numbers alone_a = a.column(r, column, steps);
+          SweepState alone_left = state_of(r, alone_a, sample_columns(1), Dtype::f64);
+          std::vector<Values> alone;
+          if (steps > 0) alone = results(alone_r, alone_a, sample_columns(1), Dtype::f64, {}, &alone_left);
+          else alone = {{}, Values(a.ih.size()), Values(a.hh.size()), Values(a.bias.size()), {}};
+          for (std::size_t i = 0; i < sums.size(); ++i) {
+            sums[i].resize(alone[i + 1].size());
+            for (std::size_t k = 0; k < sums[i].size(); ++k) sums[i][k] += alone[i + 1][k];
+          }
+          worst = std::max({worst, gap_of_column(together[0], alone[0], column, n), gap_of_column(together[4], alone[4], column, n)});
+          if (r.carried() == 0) continue;
+          worst = std::max(worst, gap_of_column(doubles(left.h), doubles(alone_left.h), column, n));
+          if (cell == Cell::lstm) worst = std::max(worst, gap_of_column(doubles(left.c), doubles(alone_left.c), column, n));
+        }
+        CHECK(worst < 1e-10);
+        for (std::size_t i = 0; i < sums.size(); ++i) CHECK(oracle::max_difference(together[i + 1], sums[i]) < 1e-9);
+      }
+}
+
+TEST_CASE("gradients of columns that end, by central differences") {
+  for (const Cell cell : kCells) {
+    const Recurrence r = recurrence(cell, patterns::skip(kSteps, 3, Carry::yes));
+    const Numbers a(r, 3);
+    const ColumnsPtr columns = lengths_of(3);
+    const auto f = [&](Tape&, const std::vector<Var>& v) {
+      SweepState state = state_of(r, a, columns, Dtype::f64);
+      return sweep(r, v[0], v[1], v[2], v[3], state);
+    };
+    const GradcheckResult result = gradcheck(f,
+                                             {plain(a.ih, Dtype::f64), plain(a.hh, Dtype::f64), plain(a.bias, Dtype::f64),
+                                              tiled(a.x, {r.steps(), r.channels()}, columns, Dtype::f64)},
+                                             {.rtol = 1e-5, .most = 100});
+    INFO(kernels::name_of(cell), "\n", result.report);
+    CHECK(result.passed);
+  }
+}
+
+TEST_CASE("reverse_steps begins at the last active step and ends in zeros") {
+  const ColumnsPtr columns = sample_columns({3, 0, 1, 2}, Lanes::sixteen);
+  Tape tape;
+  const Var x = tape.leaf(tiled({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, {3, 1}, columns, Dtype::f64));
+  const Var y = reverse_steps(x);
+  CHECK(doubles(y.value()) == Values{9, 0, 3, 8, 5, 0, 0, 4, 1, 0, 0, 0});
+  const Gradients g = tape.backward(sum(y * y));
+  CHECK(doubles(g.of(x)) == Values{2, 0, 6, 8, 10, 0, 0, 16, 18, 0, 0, 0});
+}
+
+TEST_CASE("a shorter sequence takes the leading links of the rule") {
+  for (const std::int64_t steps : {0, 1, 3, 9}) {
+    INFO(steps, " steps");
+    CHECK(patterns::leading(patterns::dilated(kSteps, 2), steps)->fingerprint() == patterns::dilated(steps, 2)->fingerprint());
+    for (const Carry carry : {Carry::no, Carry::yes})
+      CHECK(patterns::leading(patterns::skip(kSteps, 4, carry), steps)->fingerprint() == patterns::skip(steps, 4, carry)->fingerprint());
+  }
+  const PatternPtr own = patterns::untied(patterns::skip(kSteps, 4));
+  CHECK(patterns::leading(own, 5)->slots() == patterns::leading(own, 5)->blocks());
+  CHECK_THROWS_WITH_AS(patterns::leading(own, 10), doctest::Contains("10 steps of 9"), ShapeError);
+  const PatternPtr backwards = make_pattern({.rows = 2,
+                                             .cols = 2,
+                                             .block = {BlockKind::dense, 1, 1},
+                                             .row_ptr = {0, 1, 1},
+                                             .col = {1},
+                                             .row_key = {1, 0},
+                                             .col_key = {1, 0},
+                                             .name = "backwards"});
+  CHECK_THROWS_WITH_AS(patterns::leading(backwards, 1), doctest::Contains("one of the first 1 steps takes step 1"), ShapeError);
+  CHECK_THROWS_WITH_AS(Recurrence(Cell::tanh, backwards, patterns::dense(2, 3), patterns::dense(2, 2)), doctest::Contains("later row"),
+                       ShapeError);
+}
+
+TEST_CASE("own weights of every step and link: values against the recursion, gradients by central differences") {
+  for (const Cell cell : kCells)
+    for (const PatternPtr& links : {patterns::skip(kSteps, 3, Carry::yes), forest()}) {
+      const Recurrence r = recurrence(cell, links, Weights::own);
+      const Numbers a(r, 3);
+      const ColumnsPtr columns = sample_columns(3, Lanes::sixteen);
+      const Values h = results(r, a, columns, Dtype::f64, {.chunk = 4})[0];
+      Recursion recursion(r, a);
+      double worst = 0;
+      for (std::size_t i = 0; i < h.size(); ++i) {
+        const auto at = static_cast<std::int64_t>(i);
+        const double expected = recursion.h(at / 3 / kUnits, at / 3 % kUnits, at % 3);
+        worst = std::max(worst, std::abs(h[i] - expected) / std::max(1.0, std::abs(expected)));
+      }
+      const auto f = [&](Tape&, const std::vector<Var>& v) {
+        SweepState state = state_of(r, a, columns, Dtype::f64);
+        return sweep(r, v[0], v[1], v[2], v[3], state, {.chunk = 4});
+      };
+      const GradcheckResult result = gradcheck(f,
+                                               {plain(a.ih, Dtype::f64), plain(a.hh, Dtype::f64), plain(a.bias, Dtype::f64),
+                                                tiled(a.x, {r.steps(), r.channels()}, columns, Dtype::f64)},
+                                               {.rtol = 1e-5, .most = 100});
+      INFO(title(cell, links), "\n", result.report);
+      CHECK(worst < 1e-12);
+      CHECK(result.passed);
+    }
+}
+
+TEST_CASE("own weights of every step and link, all equal, are the shared ones, and their gradients add up to the shared") {
+  for (const Cell cell : kCells)
+    for (const PatternPtr& links : all_links()) {
+      const Recurrence shared = recurrence(cell, links), own = recurrence(cell, links, Weights::own);
+      const Numbers a(shared, 20);
+      Numbers b = a;
+      b.ih = repeated(a.ih, kSteps);
+      b.hh.clear();
+      const auto size = static_cast<std::size_t>(shared.hh()->values_size());
+      for (std::int64_t link = 0; link < links->blocks(); ++link) {
+        const auto from = a.hh.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(links->slot(link)) * size);
+        b.hh.insert(b.hh.end(), from, from + static_cast<std::ptrdiff_t>(size));
+      }
+      const std::ptrdiff_t rows = shared.ih()->rows();
+      b.bias = repeated(Values(a.bias.begin(), a.bias.begin() + rows), kSteps);
+      const Values hidden = repeated(Values(a.bias.begin() + rows, a.bias.end()), kSteps);
+      b.bias.insert(b.bias.end(), hidden.begin(), hidden.end());
+      INFO(title(cell, links));
+      const std::vector<Values> tied = results(shared, a, sample_columns(20), Dtype::f64),
+                                untied = results(own, b, sample_columns(20), Dtype::f64);
+      CHECK(untied[0] == tied[0]);
+      CHECK(untied[4] == tied[4]);
+      CHECK(oracle::max_difference(summed(untied[1], kSteps), tied[1]) < 1e-9);
+      Values by_kind(tied[2].size());
+      for (std::int64_t link = 0; link < links->blocks(); ++link)
+        for (std::size_t i = 0; i < size; ++i)
+          by_kind[static_cast<std::size_t>(links->slot(link)) * size + i] += untied[2][static_cast<std::size_t>(link) * size + i];
+      CHECK(oracle::max_difference(by_kind, tied[2]) < 1e-9);
+      const std::ptrdiff_t all_rows = rows * kSteps;
+      Values bias = summed(Values(untied[3].begin(), untied[3].begin() + all_rows), kSteps);
+      const Values hidden_bias = summed(Values(untied[3].begin() + all_rows, untied[3].end()), kSteps);
+      bias.insert(bias.end(), hidden_bias.begin(), hidden_bias.end());
+      CHECK(oracle::max_difference(bias, tied[3]) < 1e-9);
+    }
+}
+
+TEST_CASE("two biases are one: added, but gru's candidate keeps the hidden part's") {
+  for (const Weights weights : {Weights::shared, Weights::own}) {
+    const auto made = [&](Cell cell) {
+      const std::int64_t rows = kernels::gates(cell) * 2;
+      return Recurrence(cell, patterns::dilated(2, 1), patterns::dense(rows, 3, 2), patterns::dense(rows, 2, 2), weights);
+    };
+    Tape tape;
+    const auto joined = [&](Cell cell) {
+      const std::int64_t size = made(cell).sets() * made(cell).ih()->rows();
+      Values ih, hh;
+      for (std::int64_t i = 0; i < size; ++i) ih.push_back(static_cast<double>(i)), hh.push_back(100.0 * static_cast<double>(i + 1));
+      return doubles(sweep_bias(made(cell), tape.input(plain(ih, Dtype::f64)), tape.input(plain(hh, Dtype::f64))).value());
+    };
+    if (weights == Weights::shared) {
+      CHECK(joined(Cell::tanh) == Values{100, 201});
+      CHECK(joined(Cell::gru) == Values{100, 201, 302, 403, 4, 5, 500, 600});
+    } else {
+      CHECK(joined(Cell::tanh) == Values{100, 201, 302, 403});
+      CHECK(joined(Cell::gru) == Values{100, 201, 302, 403, 4, 5, 706, 807, 908, 1009, 10, 11, 500, 600, 1100, 1200});
+    }
+    for (const Cell cell : kCells) {
+      const Recurrence r = made(cell);
+      const Values bias = oracle::random_values(r.sets() * r.ih()->rows(), 9);
+      const auto f = [&](Tape&, const std::vector<Var>& v) { return sweep_bias(r, v[0], v[1]); };
+      CHECK(gradcheck(f, {plain(bias, Dtype::f64), plain(bias, Dtype::f64)}).passed);
+    }
   }
 }
 
