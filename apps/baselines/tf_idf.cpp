@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 
+#include <weft/apps/baselines/logistic_regression.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 
@@ -48,6 +49,12 @@ SparseRows TfIdf::operator()(const TextSet& set) const {
     rows.starts.push_back(static_cast<std::int64_t>(rows.value.size()));
   }
   return rows;
+}
+
+double tf_idf_accuracy(const TextData& data) {
+  const TfIdf weigh(data.train, data.vocabulary.size(), data.vocabulary.id(kUnknownWord) + 1);
+  const LogisticRegression model(weigh(data.train), data.train.labels, data.train.classes, 3);
+  return model.accuracy(weigh(data.test), data.test.labels);
 }
 
 }  // namespace weft
