@@ -236,10 +236,6 @@ void for_each_outcome(const std::vector<Section>& sections, Visit&& visit) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// In quotes where it must be: RFC 4180.
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
