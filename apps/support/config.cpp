@@ -53,6 +53,8 @@ void for_each_option(Options& o, Visit&& visit_one) {
   if (!o.model.empty())
     visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
   if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
+  if (o.steps != 0) visit("steps", o.steps, "tokens of a text that are read, or of each stream in a batch");
+  if (o.steps != 0) visit("word_dropout", o.word_dropout, "share of the words of training texts that become unknown");
   visit("form", o.form, "sparse, native or untied");
   visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
   visit("seed", o.seed, "of every random draw");
@@ -216,6 +218,8 @@ void check(const RunOptions& o) {
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
   if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");
+  if (o.steps < 0 || o.steps > 1 << 16) refuse_value("steps", o.steps, "in [1, 65536]");
+  if (!(o.word_dropout >= 0 && o.word_dropout < 1)) refuse_value("word_dropout", o.word_dropout, "in [0, 1)");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");
   if (!(o.dropout >= 0 && o.dropout < 1)) refuse_value("dropout", o.dropout, "in [0, 1)");
   if (!(o.cutout >= 0 && o.cutout <= 1)) refuse_value("cutout", o.cutout, "in [0, 1]");
