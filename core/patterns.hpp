@@ -85,6 +85,9 @@ PatternPtr random_blocks(std::int64_t rows, std::int64_t cols, int block, double
 PatternPtr transpose(const PatternPtr& pattern);
 /// Every block stored in a or b; untied. Throws ShapeError unless sizes and blocks agree.
 PatternPtr union_of(const PatternPtr& a, const PatternPtr& b);
+/// Block rows [begin, end) as a matrix of its own. Untied, its slots are those rows' alone, renumbered; tied, all of them.
+/// Throws ShapeError for rows outside the pattern.
+PatternPtr row_range(const PatternPtr& pattern, std::int64_t begin, std::int64_t end);
 /// The Kronecker product with an n x n identity: I ⊗ S, tied copies of S along the diagonal (a layer applied to each of n positions).
 /// Throws ShapeError if n < 1, or n > 1 and the block size does not divide both sides of S.
 PatternPtr repeat_diagonal(const PatternPtr& pattern, std::int64_t n);

@@ -64,6 +64,10 @@ MatrixXd orthonormal_columns(MatrixXd a) {
 
 }  // namespace
 
+Initialiser uniform(double bound) {
+  return [bound](const Random& draws, const Shape& field, Fans) { return uniform(draws, field, bound); };
+}
+
 Initialiser kaiming_uniform(double a) {
   return
       [a](const Random& draws, const Shape& field, Fans fans) { return uniform(draws, field, std::sqrt(3 * variance_kaiming(a, fans))); };

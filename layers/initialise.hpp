@@ -27,6 +27,8 @@ Initialiser kaiming_normal(double a);
 Initialiser xavier_uniform(double gain);
 /// N(0, gain²·2 / (fan_in + fan_out)).
 Initialiser xavier_normal(double gain);
+/// U(±bound).
+Initialiser uniform(double bound);
 /// N(0, deviation²).
 Initialiser normal(double deviation);
 /// N(0, deviation²) redrawn outside two deviations.

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include <weft/autograd/ops.hpp>
 #include <weft/autograd/ops/native.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/patterns.hpp>
@@ -54,18 +53,31 @@ Linear::Linear(const Scope& s, PatternPtr pattern, LinearOptions options)
 Linear::Linear(const Scope& s, const PatternWeight& shared, LinearOptions options)
     : weight_(s, "linear", shared, options.bias ? shared.pattern()->rows() : 0), repeats_(repeats_of(weight_.pattern())) {}
 
-Var Linear::operator()(Var x) const {
-  const LayerCall call(x.tape(), weight_.path());
+void Linear::require_input(Var x) const {
   if (x.rows().rank() == 0 || x.rows().back() != in())
     throw ShapeError({.op = "linear",
                       .path = weight_.path(),
                       .what = cat("S is ", out(), " x ", in(), " (", pattern()->name(), "), X has rows ", x.rows().str()),
                       .hint = "the last row axis must be the layer's input; flatten an image first"});
+}
+
+Var Linear::operator()(Var x) const {
+  const LayerCall call(x.tape(), weight_.path());
+  require_input(x);
   const std::int64_t leading = x.rows().size() / in();
   const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
   const Var y = weight_.form() == Form::native ? native_linear(weight, bias, x, out())
                                                : spmm(repeats_.of(leading), weight, bias, x, x.rows().with_back(out()));
   return call.done(y, [&] { return weight_.info(leading); });
+}
+
+Loss Linear::cross_entropy(Var x, const Tensor& targets, CrossEntropyOptions options) const {
+  if (weight_.form() == Form::native || options.label_smoothing != 0) return weft::cross_entropy((*this)(x), targets, options);
+  const LayerCall call(x.tape(), weight_.path());
+  require_input(x);
+  Loss loss = linear_cross_entropy(pattern(), weight_.weight_on(x.tape()), weight_.bias_on(x.tape()), x, targets, options.ignore_index);
+  loss.sum = call.done(loss.sum, [&] { return weight_.info(x.rows().size() / in()); });
+  return loss;
 }
 
 }  // namespace weft

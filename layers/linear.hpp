@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <weft/autograd/ops.hpp>
 #include <weft/core/by_count.hpp>
 #include <weft/layers/layer_call.hpp>
 #include <weft/layers/pattern_weight.hpp>
@@ -31,6 +32,10 @@ class Linear {
 
   Var operator()(Var x) const;
 
+  /// cross_entropy((*this)(x), targets) for many outputs, without all of them at once (linear_cross_entropy). The native form, and one
+  /// with label smoothing, computes them.
+  Loss cross_entropy(Var x, const Tensor& targets, CrossEntropyOptions options = {}) const;
+
   std::int64_t in() const { return weight_.pattern()->cols(); }
   std::int64_t out() const { return weight_.pattern()->rows(); }
   const PatternPtr& pattern() const { return weight_.pattern(); }
@@ -40,6 +45,8 @@ class Linear {
   const ParamPtr& bias() const { return weight_.bias(); }
 
  private:
+  void require_input(Var x) const;
+
   PatternWeight weight_;
   ByCount<PatternPtr> repeats_;  // I ⊗ S for so many leading rows
 };

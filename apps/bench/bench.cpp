@@ -54,26 +54,28 @@ int measure_all(const Options& options, const std::string& brakes) {
   describe(results, options, brakes);
   Context context{options, results, std::regex(options.filter)};
   std::unique_ptr<PyTorch> pytorch;
-  if (wants_steps(context)) pytorch = start_pytorch(results);
+  if (wants_steps(context) || wants_sweeps(context)) pytorch = start_pytorch(results);
   for (const int n : options.threads.empty() ? std::vector<int>{1} : options.threads) {
     set_team(n);
     bsr_table(context);
     conv_table(context);
     csr_table(context);
     density_table(context);
-    sweep_table(context);
     rows_table(context);
   }
   for (const int n : options.threads.empty() ? std::vector<int>{1, 2} : options.threads) {
     set_team(n);
     step_table(context, pytorch.get());
+    sweep_table(context, pytorch.get());
   }
   if (results.empty())
-    throw ConfigError({.op = "flags",
-                       .path = "--filter",
-                       .what = cat("no cell's name contains '", options.filter, "'"),
-                       .hint = "names read e.g. bsr/forward/K1024/b16/d10/N64, conv/data/16->32@14, csr/forward/d10/N256, density/c2, "
-                               "lstm/forward/T64/N64/H128, step/cifar10/resnet9"});
+    throw ConfigError(
+        {.op = "flags",
+         .path = "--filter",
+         .what = cat("no cell's name contains '", options.filter, "'"),
+         .hint =
+             "names read e.g. bsr/forward/K1024/b16/d10/N64, conv/data/16->32@14, csr/forward/d10/N256, density/c2, step/cifar10/resnet9, "
+             "sweep/lstm/H128/N64"});
   results.print_losses();
   results.line(cat("Peak memory of this process: ", fixed(static_cast<double>(peak_memory().since_start) / 1e6, 1), " MB"));
   if (!options.json.empty()) results.write_json(options.json);

@@ -1,127 +1,142 @@
-// An LSTM over T steps as one sweep of a strictly lower triangular matrix, against oneDNN's.
-#include <memory>
+// An LSTM layer over a window: forward and backward as shares of the probe, and against oneDNN's primitive and PyTorch's layer.
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <weft.hpp>
+#include <weft/apps/bench/fma_probe.hpp>
 #include <weft/apps/bench/operands.hpp>
 #include <weft/apps/bench/peers/peers.hpp>
+#include <weft/apps/bench/peers/pytorch.hpp>
 #include <weft/apps/bench/tables.hpp>
-#include <weft/autograd/ops.hpp>
-#include <weft/autograd/sweep.hpp>
-#include <weft/core/patterns.hpp>
 #include <weft/core/text.hpp>
 
 namespace weft::bench {
 
 namespace {
 
-constexpr double kFloor = 0.65, kFloorOverOneDnn = 1.0;
+constexpr int kSteps = 64;
+constexpr double kFloorShare = 0.65, kFloorRatio = 1.0;
 
-struct Size {
-  std::int64_t steps, batch, units;
+/// As many channels as units.
+struct Window {
+  int units, batch;
   bool judged;
 
-  std::string name() const { return cat("T", steps, "/N", batch, "/H", units); }
-  std::string forward() const { return cat("lstm/forward/", name()); }
-  std::string both() const { return cat("lstm/both/", name()); }
-  /// Useful FLOPs of the forward pass; the backward pass has twice as many.
-  double flops() const { return 2.0 * static_cast<double>(steps * batch * 4 * units) * static_cast<double>(2 * units); }
+  std::string cell() const { return cat("sweep/lstm/H", units, "/N", batch); }
+  /// Useful FLOPs of a forward pass: both products of each step. Backward has twice as many.
+  double flops() const { return 2.0 * kSteps * batch * (4.0 * units) * (2.0 * units); }
 };
+constexpr Window kWindows[] = {{128, 64, true}, {256, 64, true}, {128, 20, false}};
 
-constexpr Size kSizes[] = {{64, 64, 128, true}, {64, 64, 256, true}, {35, 20, 256, false}};
-
-/// As many channels as units, noise for all operands.
-class Lstm {
+/// An LSTM on a chain of links with its parameters and input, in one form.
+class LstmWindow {
  public:
-  explicit Lstm(const Size& s)
-      : recurrence_(kernels::Cell::lstm, patterns::dilated(s.steps, 1, patterns::Carry::yes), patterns::dense(4 * s.units, s.units),
-                    patterns::dense(4 * s.units, s.units)),
-        x_(Tensor::tiled(Dtype::f32, {s.steps, s.units}, sample_columns(s.batch))) {
+  LstmWindow(const Window& w, Form form)
+      : net_(Scope(params_, form), patterns::dilated(kSteps, 1), w.units, w.units),
+        x_(Tensor::tiled(Dtype::f32, {kSteps, w.units}, sample_columns(w.batch))) {
     fill_noise(x_);
-    ih_ = small(recurrence_.ih()->values_size());
-    hh_ = small(recurrence_.hh()->values_size());
-    bias_ = small(recurrence_.bias_size());
   }
 
-  void forward() {
-    tape_.reset(++calls_, Mode::eval);
-    run().value();
-  }
-  void both() {
-    tape_.reset(++calls_, Mode::train);
-    const Var loss = sum(run());
-    tape_.backward(loss);
-  }
+  void forward() { begin(); }
+  /// Forward and backward, the gradient of x included.
+  void step() { tape_.backward(sum(begin())); }
 
  private:
-  /// Of a size that keeps the gates from saturating.
-  static Tensor small(std::int64_t size) {
-    const Tensor t = Tensor::plain(Dtype::f32, {size});
-    fill_noise(t);
-    for (std::int64_t i = 0; i < size; ++i) t.data<float>()[i] *= 0.05F;
-    return t;
-  }
-  Var run() {
-    SweepState state;
-    return sweep(recurrence_, tape_.leaf(ih_), tape_.leaf(hh_), tape_.leaf(bias_), tape_.leaf(x_), state);
+  Var begin() {
+    tape_.reset(++steps_, Mode::train);
+    const Var y = net_(tape_.leaf(x_));
+    y.value();
+    return y;
   }
 
-  Recurrence recurrence_;
-  Tensor x_, ih_, hh_, bias_;
+  ParamStore params_;
+  Lstm net_;
+  Tensor x_;
   Tape tape_;
-  std::int64_t calls_ = 0;
+  std::int64_t steps_ = 0;
 };
 
-/// The share of the probe, and oneDNN's time / weft's, of a pass that took `seconds`.
-void print_line(Context& context, const Size& size, const std::string& pass, double share, double ratio, bool disturbed) {
-  Results& results = context.results;
-  const std::string what = cat("lstm/", pass, "/", size.name(), ", ", team());
-  std::string text = left(cat("  T ", size.steps, ", N ", size.batch, ", H ", size.units), 24) + left(pass, 9) +
-                     right(show(share, Unit::share) + (disturbed ? "~" : ""), 8);
-  if (size.judged)
-    text += right(show(kFloor, Unit::share), 8) + "  " + left(judge_if_calm(results, what, share, kFloor, Unit::share, disturbed), 9);
-  else text += std::string(19, ' ');
-  if (ratio > 0) {
-    text += right(show(ratio, Unit::ratio), 10);
-    if (size.judged) text += "  " + judge_if_calm(results, what + ", against oneDNN", ratio, kFloorOverOneDnn, Unit::ratio, disturbed);
+/// Seconds of a forward pass and of one with its backward pass; 0: not measured.
+struct Seconds {
+  double forward = 0, step = 0;
+  double of(Pass pass) const { return pass == Pass::forward ? forward : step - forward; }
+};
+
+struct Contender {
+  std::string name;
+  Candidate forward, step;
+};
+
+std::vector<Contender> contenders(const Window& w, LstmWindow& sparse, LstmWindow& native, PyTorch* pytorch) {
+  std::vector<Contender> all{{"sparse", timed("forward", [&] { sparse.forward(); }), timed("step", [&] { sparse.step(); })},
+                             {"native", timed("forward", [&] { native.forward(); }), timed("step", [&] { native.step(); })}};
+  if (const peers::onednn::LstmCalls calls = peers::onednn::lstm(kSteps, w.batch, w.units); calls.forward)
+    all.push_back({"oneDNN", timed("forward", calls.forward), timed("step", calls.step)});
+  if (pytorch != nullptr) {
+    const auto ask = [=](const char* pass) {
+      return Candidate{pass, [=](int calls) { return pytorch->lstm(kSteps, w.batch, w.units, pass, calls); }, true};
+    };
+    all.push_back({"PyTorch", ask("forward"), ask("step")});
   }
+  return all;
+}
+
+/// One pass: weft's GF/s and share, then the others' times by weft's.
+void print_line(Context& context, const Window& w, Pass pass, double probe, const std::vector<Contender>& all,
+                const std::vector<Seconds>& seconds, bool calm) {
+  Results& results = context.results;
+  const std::string name = pass == Pass::forward ? "forward" : "backward", cell = cat(w.cell(), "/", name), what = cat(cell, ", ", team());
+  const double gflops = (pass == Pass::forward ? 1 : 2) * w.flops() / seconds[0].of(pass) / 1e9, share = gflops / probe;
+  Cell numbers{cell, threads(), {{"seconds", seconds[0].of(pass)}, {"gflops", gflops}, {"share of probe", share}, {"disturbed", !calm}}};
+  std::string text = left("  " + cell, 34) + right(cat(threads()), 8) + right(fixed(gflops, 1), 8) + right(show(share, Unit::share), 9);
+  text += w.judged ? "  " + left(judge_if_calm(results, what, share, kFloorShare, Unit::share, !calm), 9) : std::string(11, ' ');
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const double ratio = seconds[i].of(pass) / seconds[0].of(pass);
+    numbers.numbers["vs " + all[i].name] = ratio;
+    text += right(show(ratio, Unit::ratio), 10);
+    if (all[i].name != "oneDNN") continue;
+    const std::string against = cat(what, ", against oneDNN");
+    text += "  " + left(w.judged ? judge_if_calm(results, against, ratio, kFloorRatio, Unit::ratio, !calm) : "", 9);
+  }
+  results.cell(std::move(numbers));
   results.line(text);
 }
 
-void race_lstm(Context& context, const Size& size, bool& begun) {
-  if (!context.wants(size.forward()) && !context.wants(size.both())) return;
-  const auto own = std::make_shared<Lstm>(size);
-  const std::vector<Entry> entries{{size.forward(),
-                                    size.flops(),
-                                    [own] { own->forward(); },
-                                    {{"oneDNN", peers::onednn::lstm(Pass::forward, size.steps, size.batch, size.units)}}},
-                                   {size.both(),
-                                    3 * size.flops(),
-                                    [own] { own->both(); },
-                                    {{"oneDNN", peers::onednn::lstm(Pass::data, size.steps, size.batch, size.units)}}}};
-  std::map<std::string, Outcome> outcomes = race(context, entries);
-  if (!std::exchange(begun, true)) {
-    context.results.heading(cat("LSTM with as many channels as units, ", team(), ": share of the FMA probe, and time of oneDNN / weft's"));
-    context.results.line(left("  size", 24) + left("pass", 9) + right("share", 8) + right("floor", 8) + std::string(11, ' ') +
-                         right("vs oneDNN", 10));
-  }
-  const auto forward = outcomes.find(size.forward()), both = outcomes.find(size.both());
-  const auto ratio = [](const Outcome& o) { return o.ratios.count("oneDNN") > 0 ? o.ratios.at("oneDNN") : 0; };
-  if (forward != outcomes.end())
-    print_line(context, size, "forward", forward->second.share, ratio(forward->second), forward->second.disturbed);
-  if (forward == outcomes.end() || both == outcomes.end()) return;
-  // What the backward pass adds to a forward one; oneDNN's is timed alone.
-  const double forward_time = 1 / forward->second.share, both_time = 3 / both->second.share, time = both_time - forward_time;
-  print_line(context, size, "backward", 2 / time, ratio(both->second) * both_time / time,
-             forward->second.disturbed || both->second.disturbed);
+void print_window(Context& context, const Window& w, PyTorch* pytorch) {
+  LstmWindow sparse(w, Form::sparse), native(w, Form::native);
+  const std::vector<Contender> all = contenders(w, sparse, native, pytorch);
+  std::vector<Candidate> candidates{fma_probe()};
+  for (const Contender& c : all) candidates.insert(candidates.end(), {c.forward, c.step});
+  std::vector<double> measured;
+  const bool calm = measure_calmly(context, candidates, measured);
+  std::vector<Seconds> seconds;
+  for (std::size_t i = 0; i < all.size(); ++i) seconds.push_back({measured[1 + 2 * i], measured[2 + 2 * i]});
+  const double probe = fma_probe_flops() / measured[0] / 1e9;
+  for (const Pass pass : {Pass::forward, Pass::data}) print_line(context, w, pass, probe, all, seconds, calm);
 }
 
 }  // namespace
 
-void sweep_table(Context& context) {
-  bool begun = false;
-  for (const Size& size : kSizes) race_lstm(context, size, begun);
+bool wants_sweeps(const Context& context) {
+  return std::any_of(std::begin(kWindows), std::end(kWindows), [&](const Window& w) { return context.wants(w.cell()); });
+}
+
+void sweep_table(Context& context, PyTorch* pytorch) {
+  if (!wants_sweeps(context)) return;
+  if (pytorch != nullptr) pytorch->set_threads(threads());
+  context.results.heading(cat("An LSTM layer, ", kSteps, " steps, ", team(),
+                              ": share of the FMA probe (backward: a step less its forward pass), and times of others / weft's"));
+  std::string head =
+      left("  cell", 34) + right("threads", 8) + right("GF/s", 8) + right("share", 9) + std::string(11, ' ') + right("native", 10);
+  if (!peers::onednn::version().empty()) head += right("oneDNN", 10) + std::string(11, ' ');
+  if (pytorch != nullptr) head += right("PyTorch", 10);
+  context.results.line(head);
+  for (const Window& w : kWindows)
+    if (context.wants(w.cell())) print_window(context, w, pytorch);
 }
 
 }  // namespace weft::bench

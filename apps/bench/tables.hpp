@@ -11,8 +11,6 @@ void bsr_table(Context& context);
 void conv_table(Context& context);
 /// Scalar sparse matrices: csr_table.cpp.
 void csr_table(Context& context);
-/// LSTMs over many steps: sweep_table.cpp.
-void sweep_table(Context& context);
 /// Every row of kernel_table.inc: rows_table.cpp.
 void rows_table(Context& context);
 /// The training step of apps/models/mnist_cnn.hpp and its inference at N = 1, against PyTorch: step_table.cpp.
@@ -21,6 +19,9 @@ class PyTorch;
 void step_table(Context& context, PyTorch* pytorch);
 /// Whether the filter leaves anything of it.
 bool wants_steps(const Context& context);
+/// An LSTM layer over a window, forward and backward, against oneDNN and PyTorch: sweep_table.cpp. Without PyTorch only the others.
+void sweep_table(Context& context, PyTorch* pytorch);
+bool wants_sweeps(const Context& context);
 /// Two layers of that network with few blocks against all blocks: density_table.cpp.
 void density_table(Context& context);
 

@@ -255,10 +255,10 @@ std::string to_csv(const std::vector<Section>& sections) {
       "benchmark,data,form,density,seed,minutes,train_size,validation_size,test_size,metric,test_value,flip_average,epochs,"
       "seconds_per_epoch,parameters,nnz,peak_memory\n";
   for_each_outcome(sections, [&](const Section& s, const Outcome& o) {
-    text +=
-        cat(s.benchmark.app, ",", o.data, ",", o.cell.form, ",", o.cell.density, ",", o.cell.seed, ",", s.minutes, ",", o.train_size, ",",
-            o.validation_size, ",", o.test_size, ",", name_of(o.metric), ",", o.value, ",", o.flip_average ? cat(*o.flip_average) : "", ",",
-            o.epochs, ",", o.seconds_per_epoch, ",", o.parameters, ",", o.nnz, ",", o.peak_memory, "\n");
+    text += cat(s.benchmark.app, ",", csv_field(o.data), ",", o.cell.form, ",", o.cell.density, ",", o.cell.seed, ",", s.minutes, ",",
+                o.train_size, ",", o.validation_size, ",", o.test_size, ",", name_of(o.metric), ",", o.value, ",",
+                o.flip_average ? cat(*o.flip_average) : "", ",", o.epochs, ",", o.seconds_per_epoch, ",", o.parameters, ",", o.nnz, ",",
+                o.peak_memory, "\n");
   });
   return text;
 }

@@ -92,7 +92,7 @@ void check_position(const Position& p, const std::string& path) {
   within("batch_size", batch_size, 1, kMost);
   within("train_size", p.train_size, 0, kMost * batch_size);
   const std::int64_t whole = p.train_size / batch_size;
-  within("batches", p.batches, whole, whole + (p.train_size % batch_size > 0 ? 1 : 0));
+  within("batches", p.batches, 0, whole + (p.train_size % batch_size > 0 ? 1 : 0));  // fewer where a sample is a token of many
   within("batch", p.batch, 0, p.batches);
   const std::int64_t trained = std::min(p.batch * batch_size, p.train_size);
   // Each epoch two lines, and at times the test, the flip average and evaluations between batches.

@@ -32,6 +32,9 @@ struct RunOptions {
   int side = 0;                 ///< pixels a side that a user's own images are resized to; 0: the app reads none
   int steps = 0;                ///< tokens of a text, or of each stream in a batch; 0: the app reads no text
   double word_dropout = 0;      ///< share of the words of training texts that become unknown
+  std::string set;              ///< which of an app's data sets; empty: it has only one
+  int look_back = 0;            ///< steps of a series that a forecast is made from; 0: the app forecasts nothing
+  int horizon = 0;              ///< steps that it tells
   std::string form = "sparse";  ///< sparse, native or untied
   double density = 1;           ///< share of 16x16 blocks kept where an app prunes
   std::uint64_t seed = 42;

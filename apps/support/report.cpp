@@ -125,8 +125,9 @@ void make_folder(const std::string& path) {
   }
 }
 
-std::string draw_report(const std::string& out, const std::string& metric, const std::vector<LayerPattern>& layers) {
-  std::vector<std::string> scripts{"curves.gp"};
+std::string draw_report(const std::string& out, const std::string& metric, const std::vector<LayerPattern>& layers,
+                        std::vector<std::string> scripts) {
+  scripts.emplace_back("curves.gp");
   write_text(out + "/curves.dat", curve_data(out + "/metrics.jsonl", metric));
   write_text(out + "/curves.gp", curve_script(metric));
   for (const LayerPattern& layer : layers) {

@@ -20,7 +20,9 @@ void write_text(const std::string& path, const std::string& text);
 void make_folder(const std::string& path);
 
 /// Leaves data and a gnuplot script for the curves of loss and `metric` in OUT/metrics.jsonl (curves.dat, curves.gp) and for each layer's
-/// matrix (spy_<layer>.dat, spy_<layer>.gp), and draws them as .svg if gnuplot is there. Returns a line to print where it is not; else "".
-std::string draw_report(const std::string& out, const std::string& metric, const std::vector<LayerPattern>& layers);
+/// matrix (spy_<layer>.dat, spy_<layer>.gp), and draws them and the other `scripts` there as .svg if gnuplot is there. Returns a line to
+/// print where it is not; else "".
+std::string draw_report(const std::string& out, const std::string& metric, const std::vector<LayerPattern>& layers,
+                        std::vector<std::string> scripts = {});
 
 }  // namespace weft

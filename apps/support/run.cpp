@@ -19,6 +19,7 @@
 #include <weft/core/parallel.hpp>
 #include <weft/core/text.hpp>
 #include <weft/data/locate.hpp>
+#include <weft/data/series_sets.hpp>
 #include <weft/kernels/kernel_table.hpp>
 #include <weft/layers/layer_call.hpp>
 
@@ -93,6 +94,14 @@ void check_measured(const Target& target, Measure measure) {
                        .hint = cat("it measures ", joined(metrics))});
 }
 
+Predict predict_by(const Model& model) {
+  return [&model](const Tensor& x) {
+    Tape tape(Mode::eval);
+    Carried carried;
+    return model.net(tape.input(x), carried).value().clone();
+  };
+}
+
 /// The matrix of every layer that one pass over a single sample calls, each once.
 std::vector<LayerPattern> layer_patterns(const Model& model, const TrainingData& data) {
   std::vector<LayerPattern> found;
@@ -153,6 +162,23 @@ ImageData Run::images(TinyImageNet) const {
   return found(std::move(data), remarks);
 }
 
+SeriesData Run::etth1() const {
+  std::vector<std::string> remarks;
+  return found(find_etth1(image_places(options_.data), remarks), remarks);
+}
+
+SeriesData Run::electricity() const {
+  std::vector<std::string> remarks;
+  return found(find_electricity(options_.set, image_places(options_.data), remarks), remarks);
+}
+
+SeriesData Run::found(SeriesData data, const std::vector<std::string>& remarks) const {
+  for (const std::string& remark : remarks) say(remark);
+  say(cat("data: ", data.name, " from ", data.source, ", ", data.series.steps, " steps of ", data.series.count(), " series; ",
+          data.split.train, " train, ", data.split.validation, " validate, ", data.split.test, " test"));
+  return data;
+}
+
 ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) const {
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size, " training and ", data.test.size, " test images of ",
@@ -203,6 +229,11 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
     say(to_json(options_));
     return kOk;
   }
+  for (const Baseline& baseline : data.baselines) {
+    char errors[80];
+    std::snprintf(errors, sizeof errors, "mse %.4f  mae %.4f", baseline.mse, baseline.mae);
+    say(cat("baseline on the test ", data.samples, ": ", baseline.name, "  ", errors));
+  }
   const std::string& out = options_.out;
   make_folder(out);
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
@@ -215,8 +246,10 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
   std::filesystem::remove(out + "/result.json", missing);  // it says what a finished run measured
   const FitResult result = trainer.fit();
   if (!result.interrupted) write_text(out + "/result.json", result_json(data, result.position));
-  if (const std::string remark = draw_report(out, metrics_of(data.measure).front(), layer_patterns(model, data)); !remark.empty())
-    say(remark);
+  std::vector<std::string> scripts;
+  if (data.illustrate) scripts.push_back(data.illustrate(predict_by(model), out));
+  const std::string remark = draw_report(out, metrics_of(data.measure).front(), layer_patterns(model, data), scripts);
+  if (!remark.empty()) say(remark);
   return judge(result, data.measure);
 }
 
@@ -231,6 +264,7 @@ std::string Run::result_json(const TrainingData& data, const Position& at) const
                               {"steps", at.step()},
                               {"test_loss", at.test.mean_loss()}};
   for (const auto& [name, value] : at.test.measured(data.measure)) json["test_" + name] = value;
+  for (const Baseline& baseline : data.baselines) json["baselines"][baseline.name] = {{"mse", baseline.mse}, {"mae", baseline.mae}};
   json["parameters"] = summary_.total.parameters;
   json["nnz"] = summary_.total.nnz;
   json["peak_memory"] = peak_memory();

@@ -9,12 +9,14 @@
 #include <weft/apps/support/exit.hpp>
 #include <weft/apps/support/image_batches.hpp>
 #include <weft/apps/support/report.hpp>
+#include <weft/apps/support/series_batches.hpp>
 #include <weft/apps/support/text_batches.hpp>
 #include <weft/apps/support/trainer.hpp>
 #include <weft/core/device.hpp>
 #include <weft/data/ag_news.hpp>
 #include <weft/data/cifar.hpp>
 #include <weft/data/dataset.hpp>
+#include <weft/data/series.hpp>
 #include <weft/data/tiny_imagenet.hpp>
 #include <weft/layers/scope.hpp>
 #include <weft/layers/summary.hpp>
@@ -43,6 +45,10 @@ class Run {
   TextData texts(const AgNewsOptions& options = {}) const;
   /// WikiText-2, the Penn Treebank or a text of the user's own, as find_tokens; its own validation part is used, whatever --validation.
   TokenData tokens(TokenSet set) const;
+  /// ETTh1, or a table of the user's own, as find_etth1; prints from where. Throws FormatError.
+  SeriesData etth1() const;
+  /// What --set asks for, as find_electricity; prints from where. Throws FormatError, ConfigError.
+  SeriesData electricity() const;
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
   /// Prints what a simpler method reaches on the test set.
@@ -80,6 +86,7 @@ class Run {
   int fit_model(const Model& model, const TrainingData& data);
   int judge(const FitResult& result, Measure measure) const;
   std::string result_json(const TrainingData& data, const Position& at) const;
+  SeriesData found(SeriesData data, const std::vector<std::string>& remarks) const;
   ImageData found(ImageData data, const std::vector<std::string>& remarks) const;
   void say(const std::string& text) const;
 

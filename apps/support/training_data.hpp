@@ -4,14 +4,19 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <weft/apps/support/metrics.hpp>
 #include <weft/core/shape.hpp>
 #include <weft/core/storage.hpp>
 #include <weft/core/tensor.hpp>
 #include <weft/data/batches.hpp>
+#include <weft/data/windows.hpp>
 
 namespace weft {
+
+/// A trained network's answer to x.
+using Predict = std::function<Tensor(const Tensor& x)>;
 
 /// What a run trains on and how it is judged.
 struct TrainingData {
@@ -27,6 +32,9 @@ struct TrainingData {
   Measure measure = Measure::accuracy;
   /// The other view of a batch over which the last test is averaged; empty: there is none.
   std::function<Tensor(const Tensor& x, const Pool& pool)> mirror;
+  std::vector<Baseline> baselines{};  ///< errors on the test samples of forecasts that nobody trained
+  /// Leaves an example of what was learnt in the folder `out`. Returns the gnuplot script that draws it; empty: there is none.
+  std::function<std::string(const Predict& predict, const std::string& out)> illustrate;
 };
 
 }  // namespace weft

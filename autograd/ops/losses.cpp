@@ -2,6 +2,7 @@
 
 #include <weft/autograd/ops.hpp>
 #include <weft/autograd/ops/operands.hpp>
+#include <weft/autograd/ops/targets.hpp>
 #include <weft/core/error.hpp>
 #include <weft/core/text.hpp>
 #include <weft/kernels/counted_rows.hpp>
@@ -21,42 +22,6 @@ void require_matching_columns(const char* op, Var x, const Tensor& target) {
                     .what = cat("the targets have ", right ? right->count : 0, " columns in ", right ? right->lanes : 0,
                                 " lanes, the predictions are ", shape_text(x)),
                     .hint = "pack targets with the Columns of their batch"});
-}
-
-void require_targets(Var logits, const Tensor& targets) {
-  if (!targets.defined() || targets.dtype() != Dtype::i32)
-    throw UsageError({.op = "cross_entropy",
-                      .path = logits.tape().path(),
-                      .what = cat("targets are ", targets.defined() ? name_of(targets.dtype()) : "undefined", ", not i32"),
-                      .hint = "give class indices as i32"});
-  require_matching_columns("cross_entropy", logits, targets);
-  const std::int64_t lead = logits.rows().size() / logits.rows().back();
-  if (targets.row_count() != lead)
-    throw ShapeError({.op = "cross_entropy",
-                      .path = logits.tape().path(),
-                      .what = cat("targets have ", targets.rows().str(), " rows, logits ", logits.rows().str(), ": one target each for ",
-                                  lead, " leading rows is needed")});
-}
-
-/// Targets that are counted and not ignored, over valid columns. Throws UsageError for one that is no class.
-std::int64_t count_targets(Var logits, const Tensor& targets, std::int32_t ignore) {
-  const Columns columns = kernels::columns_of(targets);
-  const kernels::CountedRows counted(logits.rows(), targets.row_count());
-  const std::int64_t classes = logits.rows().back();
-  std::int64_t count = 0;
-  for (std::int64_t n = 0; n < columns.count; ++n)
-    for (std::int64_t row = 0; row < counted.of(columns, n); ++row) {
-      const std::int32_t target =
-          targets.data<std::int32_t>()[n / columns.lanes * targets.tile_stride() + row * columns.lanes + n % columns.lanes];
-      if (target == ignore) continue;
-      if (target < 0 || target >= classes)
-        throw UsageError({.op = "cross_entropy",
-                          .path = logits.tape().path(),
-                          .what = cat("target ", target, " at row ", row, ", column ", n, " is not a class: logits have ", classes),
-                          .hint = cat("targets lie in [0, ", classes, "), or equal ignore_index (", ignore, ")")});
-      ++count;
-    }
-  return count;
 }
 
 void require_same_kind(const char* op, Var prediction, const Tensor& target) {
@@ -89,18 +54,53 @@ Loss point_loss(const char* op, PointLoss loss, Var prediction, const Tensor& ta
 
 }  // namespace
 
+void require_targets(const char* op, Var x, const Shape& logits, const Tensor& targets) {
+  if (!targets.defined() || targets.dtype() != Dtype::i32)
+    throw UsageError({.op = op,
+                      .path = x.tape().path(),
+                      .what = cat("targets are ", targets.defined() ? name_of(targets.dtype()) : "undefined", ", not i32"),
+                      .hint = "give class indices as i32"});
+  require_matching_columns(op, x, targets);
+  const std::int64_t lead = leading_rows(logits).size();
+  if (targets.row_count() != lead)
+    throw ShapeError({.op = op,
+                      .path = x.tape().path(),
+                      .what = cat("targets have ", targets.rows().str(), " rows, logits ", logits.str(), ": one target each for ", lead,
+                                  " leading rows is needed")});
+}
+
+std::int64_t count_targets(const char* op, Var x, const Shape& logits, const Tensor& targets, std::int32_t ignore) {
+  const Columns columns = kernels::columns_of(targets);
+  const kernels::CountedRows counted(logits, targets.row_count());
+  const std::int64_t classes = logits.back();
+  std::int64_t count = 0;
+  for (std::int64_t n = 0; n < columns.count; ++n)
+    for (std::int64_t row = 0; row < counted.of(columns, n); ++row) {
+      const std::int32_t target =
+          targets.data<std::int32_t>()[n / columns.lanes * targets.tile_stride() + row * columns.lanes + n % columns.lanes];
+      if (target == ignore) continue;
+      if (target < 0 || target >= classes)
+        throw UsageError({.op = op,
+                          .path = x.tape().path(),
+                          .what = cat("target ", target, " at row ", row, ", column ", n, " is not a class: logits have ", classes),
+                          .hint = cat("targets lie in [0, ", classes, "), or equal ignore_index (", ignore, ")")});
+      ++count;
+    }
+  return count;
+}
+
 Var Loss::mean() const { return sum * (count == 0 ? 0.0 : 1 / static_cast<double>(count)); }
 
 Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options) {
   require_float("cross_entropy", logits);
   last_axis("cross_entropy", logits);
-  require_targets(logits, targets);
+  require_targets("cross_entropy", logits, logits.rows(), targets);
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
     throw UsageError({.op = "cross_entropy",
                       .path = logits.tape().path(),
                       .what = cat("label smoothing is ", options.label_smoothing),
                       .hint = "give a share in [0, 1]"});
-  const std::int64_t count = count_targets(logits, targets, options.ignore_index);
+  const std::int64_t count = count_targets("cross_entropy", logits, logits.rows(), targets, options.ignore_index);
   const Tensor x = logits.value();
   const Pool& pool = logits.tape().pool();
   const Shape lead = leading_rows(logits.rows());

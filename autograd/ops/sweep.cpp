@@ -108,7 +108,7 @@ class SweepRun {
     h_ = rows(all, r.units());
     if (r.cell() == Cell::lstm) c_ = rows(all, r.units());
     if (r.apart_) hidden_ = rows(r.links()->blocks(), r.ih()->rows());
-    else hidden_part_ = Tensor::tiled(x_.dtype(), {r.ih()->rows()}, x_.columns(), pool);
+    else if (any_step_has_two(*r.links())) hidden_part_ = rows(1, r.ih()->rows());
   }
 
   void begin_with(const SweepState& state) {
@@ -122,12 +122,14 @@ class SweepRun {
     copy(state.c, c_);
   }
 
-  void forward(const Tensor& ih, int chunk) {
+  void forward(const Tensor& ih, int chunk, const Pool& pool) {
+    // A hidden part is added to its input part as it leaves the registers, so the sums are written elsewhere.
+    const Tensor parts = r_.apart_ ? Tensor() : Tensor::tiled(x_.dtype(), {chunk, r_.ih()->rows()}, x_.columns(), pool);
     for (std::int64_t begin = 0; begin < r_.steps(); begin += chunk) {
       const std::int64_t end = std::min(begin + chunk, r_.steps());
       kernels::spmm(*r_.inputs(end - begin), set_of(ih, r_.ih()->values_size(), begin, end), set_of(bias_, r_.ih()->rows(), begin, end),
-                    step_of(x_, begin, end), {}, step_of(z_, begin, end));
-      for (std::int64_t step = begin; step < end; ++step) advance(step);
+                    step_of(x_, begin, end), {}, r_.apart_ ? step_of(z_, begin, end) : step_of(parts, 0, end - begin));
+      for (std::int64_t step = begin; step < end; ++step) advance(step, r_.apart_ ? Tensor() : step_of(parts, step - begin));
     }
   }
 
@@ -208,14 +210,17 @@ class SweepRun {
     return s;
   }
 
-  void advance(std::int64_t step) {
+  /// `input`: the input part, unless z has it already.
+  void advance(std::int64_t step, const Tensor& input) {
     const kernels::CellStep s = cell_step(step);
     const Range links = links_of(*r_.links(), step);
+    if (!r_.apart_ && links.size() == 0) kernels::copy(input, s.z);
     for (std::int64_t i = 0; i < links.size(); ++i) {
-      const Tensor& before = s.h_before[static_cast<std::size_t>(i)];
-      if (r_.apart_) kernels::spmm(*r_.hh(), values_of(links.begin + i), {}, before, {}, s.hidden[static_cast<std::size_t>(i)]);
+      const Tensor weight = values_of(links.begin + i), &before = s.h_before[static_cast<std::size_t>(i)];
+      if (r_.apart_) kernels::spmm(*r_.hh(), weight, {}, before, {}, s.hidden[static_cast<std::size_t>(i)]);
+      else if (i == 0) kernels::spmm(*r_.hh(), weight, {}, before, {.residual = input}, s.z);
       else {
-        kernels::spmm(*r_.hh(), values_of(links.begin + i), {}, before, {}, hidden_part_);
+        kernels::spmm(*r_.hh(), weight, {}, before, {}, hidden_part_);
         kernels::binary(kernels::Binary::add, s.z, hidden_part_, s.z);
       }
     }
@@ -246,7 +251,7 @@ class SweepRun {
   Recurrence r_;
   Tensor hh_, bias_, x_;
   Tensor z_, hidden_, h_, c_;
-  Tensor hidden_part_;  // of one step, before it is added
+  Tensor hidden_part_;  // of a second predecessor, before it is added
 };
 
 namespace {
@@ -298,7 +303,7 @@ Var sweep(const Recurrence& r, Var ih, Var hh, Var bias, Var x, SweepState& stat
   const Tensor w = ih.value();
   const auto run = std::make_shared<SweepRun>(r, hh.value(), bias.id() >= 0 ? bias.value() : Tensor(), x.value(), tape.pool());
   run->begin_with(state);
-  run->forward(w, options.chunk);
+  run->forward(w, static_cast<int>(std::min<std::int64_t>(options.chunk, std::max<std::int64_t>(r.steps(), 1))), tape.pool());
   state = run->last(tape.pool());
   const auto backward = [run, w, r, pool = tape.pool()](const Tensor& dy, GradSink& grads) {
     const Tensor dhidden = run->backward(dy, pool);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <weft/core/error.hpp>
@@ -126,6 +127,33 @@ PatternPtr union_of(const PatternPtr& a, const PatternPtr& b) {
     spec.row_key = a->spec().row_key;
     spec.col_key = a->spec().col_key;
   }
+  return make_pattern(std::move(spec));
+}
+
+PatternPtr row_range(const PatternPtr& pattern, std::int64_t begin, std::int64_t end) {
+  const SparsePattern& s = *pattern;
+  if (begin < 0 || begin > end || end > s.grid_rows())
+    throw ShapeError({.op = "row_range",
+                      .path = s.name(),
+                      .what = cat("block rows [", begin, ", ", end, ") asked for"),
+                      .hint = cat("stay in [0, ", s.grid_rows(), "]")});
+  const PatternSpec& from = s.spec();
+  const std::int64_t first = from.row_ptr[static_cast<std::size_t>(begin)], last = from.row_ptr[static_cast<std::size_t>(end)];
+  const auto part = [](const auto& all, std::int64_t lo, std::int64_t hi) {
+    return all.empty() ? all : std::decay_t<decltype(all)>(all.begin() + lo, all.begin() + hi);
+  };
+  PatternSpec spec = from;
+  spec.rows = std::min(end * s.block().height, s.rows()) - std::min(begin * s.block().height, s.rows());
+  spec.row_ptr = part(from.row_ptr, begin, end + 1);
+  for (std::int64_t& offset : spec.row_ptr) offset -= first;
+  spec.col = part(from.col, first, last);
+  spec.tie = part(from.tie, first, last);
+  spec.row_key = part(from.row_key, begin, end);
+  if (!s.tied()) {
+    spec.slots = static_cast<std::int32_t>(last - first);
+    spec.mask = part(from.mask, first, last);
+  }
+  spec.name = cat("rows ", begin * s.block().height, "..", begin * s.block().height + spec.rows, " of ", s.name());
   return make_pattern(std::move(spec));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weft/core/error.hpp>
@@ -48,6 +49,23 @@ TEST_CASE("transposing transposes the matrix, twice gives it back") {
     CHECK(to_dense(*transpose(t), values) == to_dense(s, values));
     CHECK(t->is_lower_triangular() == s.is_upper_triangular());
   }
+}
+
+TEST_CASE("a range of block rows is those rows of the matrix") {
+  for (const oracle::PatternCase& c : oracle::pattern_cases()) {
+    CAPTURE(c.name);
+    const SparsePattern& s = *c.pattern;
+    const Values values = oracle::random_values(s, 1), whole = to_dense(s, values);
+    const std::int64_t third = s.grid_rows() / 3;
+    for (const auto& [begin, end] : {std::pair{std::int64_t{0}, third}, {third, 2 * third}, {2 * third, s.grid_rows()}, {third, third}}) {
+      const PatternPtr part = row_range(c.pattern, begin, end);
+      const std::int64_t first = s.tied() ? 0 : s.row_ptr()[static_cast<std::size_t>(begin)] * s.block().slot_size();
+      const Values own(values.begin() + first, values.begin() + first + part->values_size());
+      const std::int64_t top = std::min(begin * s.block().height, s.rows()) * s.cols();
+      CHECK(to_dense(*part, own) == Values(whole.begin() + top, whole.begin() + top + part->rows() * s.cols()));
+    }
+  }
+  CHECK(contains(message_of([] { row_range(dense(64, 8, 32), 1, 3); }), "block rows [1, 3) asked for"));
 }
 
 TEST_CASE("untying gives every block its own values and the same matrix") {

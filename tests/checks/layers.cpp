@@ -326,9 +326,12 @@ TEST_CASE("initialisers have the stated moments") {
   CHECK(moments(initialise::xavier_uniform(1))[2] <= std::sqrt(6.0 / 200));
   CHECK(moments(initialise::xavier_uniform(2))[1] == doctest::Approx(2 * std::sqrt(2.0 / 200)).epsilon(0.02));
   CHECK(moments(initialise::xavier_normal(1))[1] == doctest::Approx(std::sqrt(2.0 / 200)).epsilon(0.02));
+  CHECK(moments(initialise::normal(0.3))[1] == doctest::Approx(0.3).epsilon(0.02));
   CHECK(moments(initialise::truncated_normal(0.02))[2] <= 0.04);
   CHECK(moments(initialise::truncated_normal(0.02))[1] == doctest::Approx(0.02 * 0.8796).epsilon(0.02));
   CHECK(std::abs(moments(initialise::truncated_normal(0.02))[0]) < 0.001);
+  CHECK(moments(initialise::uniform(0.1))[2] <= 0.1);
+  CHECK(moments(initialise::uniform(0.1))[1] == doctest::Approx(0.1 / std::sqrt(3.0)).epsilon(0.02));
   CHECK(moments(initialise::constant(0.5))[0] == doctest::Approx(0.5));
 }
 
@@ -403,6 +406,31 @@ TEST_CASE("an embedding is saved as torch saves it, and a tied softmax adds no m
   }
   const Summary table = summary([&](Var ids) { return ids | words | softmax; }, {3, 1}, {.dtype = Dtype::i32});
   CHECK(table.total.parameters == 50 * 6 + 50);
+}
+
+TEST_CASE("a tied matrix takes the gradients of both its uses") {
+  for (const Form form : {Form::sparse, Form::native}) {
+    ParamStore tied(Device{}, 1, Dtype::f64), apart(Device{}, 1, Dtype::f64);
+    const Embedding shared(Scope(tied, form) / "words", 50, 6), words(Scope(apart, form) / "words", 50, 6);
+    const Linear tied_softmax(Scope(tied, form) / "softmax", shared.table()), softmax(Scope(apart, form) / "softmax", 6, 50);
+    const State from = tied.state();
+    apart.load({{"words.weight", from[0].second}, {"softmax.weight", from[0].second}, {"softmax.bias", from[1].second}});
+    const ColumnsPtr columns = sample_columns(20);
+    std::vector<std::int32_t> ids;
+    for (int i = 0; i < 60; ++i) ids.push_back(i * i % 50);
+    const Tensor steps = pack_rows(ids, {3, 1}, columns);
+    const auto run = [&](const Embedding& table, const Linear& head) {
+      Tape tape;
+      const Var x = tape.input(steps) | table | tanh;
+      tape.backward(head.cross_entropy(x, steps).sum + cross_entropy(head(x), steps).sum);
+    };
+    run(shared, tied_softmax);
+    run(words, softmax);
+    const std::vector<double> both = unpack_rows<double>(shared.weight()->field_grad()),
+                              lookup = unpack_rows<double>(words.weight()->field_grad()),
+                              product = unpack_rows<double>(softmax.weight()->field_grad());
+    for (std::size_t i = 0; i < both.size(); ++i) CHECK(both[i] == doctest::Approx(lookup[i] + product[i]).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("an embedding refuses ids that are none, in every form") {

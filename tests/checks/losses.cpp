@@ -1,4 +1,5 @@
 // Losses of sequences of different lengths, and far from zero.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,8 @@
 #include <weft/autograd/gradcheck.hpp>
 #include <weft/autograd/ops.hpp>
 #include <weft/core/error.hpp>
+#include <weft/layers/embedding.hpp>
+#include <weft/layers/linear.hpp>
 #include <weft/tests/checks/drawn.hpp>
 
 using namespace weft;
@@ -124,7 +127,7 @@ TEST_CASE("steps beyond a column's length have exactly zero gradient") {
           const double slope = g.data<double>()[n / columns->lanes * g.tile_stride() + row * columns->lanes + n % columns->lanes];
           CHECK((slope != 0) == (n < columns->count && row / kWidth < columns->length(n, kSteps)));
         }
-      const GradcheckResult result = gradcheck([&](Tape&, const std::vector<Var>& v) { return c.loss(v[0], columns).sum; },
+      const GradcheckResult result = gradcheck([&](Tape&, const std::vector<Var>& v) { return c.loss(v[0], columns).mean(); },
                                                {normal_rows({kSteps, kWidth}, columns, 1)});
       CHECK_MESSAGE(result.passed, result.report);
     }
@@ -147,6 +150,51 @@ TEST_CASE("bce_with_logits stays finite and exact at large logits") {
   const Loss loss = bce_with_logits(logits, t);
   CHECK(doubles(loss.sum.value())[0] == doctest::Approx(2000 + std::exp(-30.0) + std::log(2.0)).epsilon(1e-14));
   CHECK(doubles(tape.backward(loss.sum).of(logits))[3] == -1);
+}
+
+TEST_CASE("the cross-entropy of a large vocabulary in chunks is that of its logits") {
+  constexpr std::int64_t kVocabulary = 33278, kWindow = 2;
+  for (const std::int64_t d : {6, 260})  // logits kept for backward, and computed again
+    for (const ColumnsPtr& columns : {sample_columns(45), ragged(33, Lanes::sixteen)}) {
+      INFO("d = ", d, ", N = ", columns->count);
+      ParamStore params(Device{}, 3, Dtype::f64);
+      const Embedding words(Scope(params) / "words", kVocabulary, d, {.init = initialise::normal(0.3)});
+      const Linear softmax(Scope(params) / "softmax", words.table());
+      std::vector<std::int32_t> classes;
+      for (std::int64_t i = 0; i < kWindow * columns->count; ++i)
+        classes.push_back(i % 7 == 3 ? -100 : static_cast<std::int32_t>(i * 7919 % kVocabulary));
+      const Tensor targets = pack_rows(classes, {kWindow}, columns), x = normal_rows({kWindow, d}, columns, 1);
+      struct Found {
+        double loss;
+        std::int64_t count;
+        std::vector<double> dx, dw, db;
+      };
+      const auto found = [&](bool chunked) {
+        Tape tape;
+        const Var in = tape.leaf(x);
+        const Loss loss = chunked ? softmax.cross_entropy(in, targets) : cross_entropy(softmax(in), targets);
+        if (chunked) {
+          double sum = 0;
+          for (const double each : unpack_rows<double>(loss.each)) sum += each;
+          CHECK(sum == doctest::Approx(doubles(loss.sum.value())[0]).epsilon(1e-13));
+        }
+        const Gradients gradients = tape.backward(loss.mean());
+        return Found{doubles(loss.sum.value())[0], loss.count, doubles(gradients.of(in)), doubles(gradients.of(words.weight())),
+                     doubles(gradients.of(softmax.bias()))};
+      };
+      const Found whole = found(false), parts = found(true);
+      CHECK(parts.loss == doctest::Approx(whole.loss).epsilon(1e-13));
+      CHECK(parts.count == whole.count);
+      const auto gap = [](const std::vector<double>& a, const std::vector<double>& b) {
+        REQUIRE(a.size() == b.size());
+        double worst = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
+        return worst;
+      };
+      CHECK(gap(parts.dx, whole.dx) < 1e-14);
+      CHECK(gap(parts.dw, whole.dw) < 1e-14);
+      CHECK(gap(parts.db, whole.db) < 1e-14);
+    }
 }
 
 TEST_CASE("losses refuse what does not fit") {

@@ -138,16 +138,16 @@ inline Tensor targets_for(const ColumnsPtr& columns) {
   return pack_rows(values, {2}, columns);
 }
 
-inline Values entropy_of(const Arrays& x, std::int64_t n, double smoothing) {
-  const Values logs = softmax_of(x[0], kClasses, n, true);
+inline Values entropy_of(const Values& logits, std::int64_t classes, std::int64_t n, double smoothing) {
+  const Values logs = softmax_of(logits, classes, n, true);
   double sum = 0;
   for (std::int64_t row = 0; row < 2; ++row)
     for (std::int64_t column = 0; column < n; ++column) {
       const std::int32_t target = target_at(row, column);
       if (target == kIgnored) continue;
-      for (std::int64_t c = 0; c < kClasses; ++c)
-        sum -=
-            logs[static_cast<std::size_t>((row * kClasses + c) * n + column)] * ((c == target ? 1 - smoothing : 0) + smoothing / kClasses);
+      for (std::int64_t c = 0; c < classes; ++c)
+        sum -= logs[static_cast<std::size_t>((row * classes + c) * n + column)] *
+               ((c == target ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes));
     }
   return {sum};
 }
@@ -222,6 +222,28 @@ inline Row lookup_row(const PatternPtr& table) {
                   y.push_back(s[static_cast<std::size_t>(id_at(row, column) * d + k)] * x[1][y.size()]);
             return y;
           }};
+}
+
+/// Softmax of a 6 x 4 matrix over two leading rows.
+inline Row linear_entropy_row() {
+  static const PatternPtr pattern = patterns::dense(6, 4, 2);
+  return {
+      "linear_cross_entropy(const PatternPtr& pattern, Var values, Var bias, Var x, const Tensor& targets, std::int32_t ignore_index = "
+      "-100)",
+      {{{pattern->values_size()}, false}, {{6}, false}, {{2, 4}}},
+      [](Tape&, const Vars& x) { return linear_cross_entropy(pattern, x[0], x[1], x[2], targets_for(x[2].columns()), kIgnored).sum; },
+      [](const Arrays& x, std::int64_t n) {
+        const std::vector<double> s = to_dense(*pattern, x[0]);
+        Values logits;
+        for (std::int64_t row = 0; row < 12; ++row)
+          for (std::int64_t column = 0; column < n; ++column) {
+            double sum = x[1][static_cast<std::size_t>(row % 6)];
+            for (std::int64_t k = 0; k < 4; ++k)
+              sum += s[static_cast<std::size_t>(row % 6 * 4 + k)] * x[2][static_cast<std::size_t>((row / 6 * 4 + k) * n + column)];
+            logits.push_back(sum);
+          }
+        return entropy_of(logits, 6, n, 0);
+      }};
 }
 
 inline Values product_of(const Arrays& x, std::int64_t n) {
@@ -395,13 +417,14 @@ inline const std::vector<Row>& rows() {
     add({"cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options = {})",
          {{{2, kClasses}}},
          [](Tape&, const Vars& x) { return cross_entropy(x[0], targets_for(x[0].columns()), {.ignore_index = kIgnored}).sum; },
-         [](const Arrays& x, std::int64_t n) { return entropy_of(x, n, 0); }});
+         [](const Arrays& x, std::int64_t n) { return entropy_of(x[0], kClasses, n, 0); }});
     add({"cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options = {})",
          {{{2, kClasses}}},
          [](Tape&, const Vars& x) {
            return cross_entropy(x[0], targets_for(x[0].columns()), {.label_smoothing = 0.2, .ignore_index = kIgnored}).sum;
          },
-         [](const Arrays& x, std::int64_t n) { return entropy_of(x, n, 0.2); }});
+         [](const Arrays& x, std::int64_t n) { return entropy_of(x[0], kClasses, n, 0.2); }});
+    add(linear_entropy_row());
     add(point_row(
         "mse(Var prediction, const Tensor& target)", [](Var x, const Tensor& t) { return mse(x, t); },
         [](double x, double t) { return (x - t) * (x - t); }));

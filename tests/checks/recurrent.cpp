@@ -197,17 +197,24 @@ struct Learner {
   Tape tape;
   Adam adam;
 
-  Learner(Form form, Cell cell, const PatternPtr& links, const RecurrentOptions& options)
-      : params(Device{}, 7, Dtype::f64), net(Scope(params, form), cell, links, options), adam(params) {}
+  Learner(Form form, Cell cell, const PatternPtr& links, const RecurrentOptions& options, Dtype dtype = Dtype::f64)
+      : params(Device{}, 7, dtype), net(Scope(params, form), cell, links, options), adam(params) {}
 
   double step(const Window& w, std::int64_t number, double lr) {
     tape.reset(number, Mode::train);
-    const Var loss = mse(net.head(net.body(tape.input(w.x), net.state)), w.target).mean();
+    const auto given = [&](const Tensor& t) { return params.dtype() == Dtype::f64 ? t : cast(t, params.dtype()); };
+    const Var loss = mse(net.head(net.body(tape.input(given(w.x)), net.state)), given(w.target)).mean();
     const Gradients gradients = tape.backward(loss);
     adam.step(gradients, lr);
     return doubles(loss.value()).at(0);
   }
 };
+
+double norm(const Values& v) {
+  double square = 0;
+  for (const double x : v) square += x * x;
+  return std::sqrt(square);
+}
 
 std::string title(Cell cell, const PatternPtr& links, Form form = Form::sparse) {
   return std::string(name_of(form)) + " on " + links->name() + ", cell " + std::to_string(static_cast<int>(cell));
@@ -246,6 +253,19 @@ TEST_CASE("parameters have torch.nn's names and shapes") {
         "net.weight_ih_l1 16x8\nnet.bias_ih_l1 16\nnet.weight_hh_l1 16x4\nnet.bias_hh_l1 16\n"
         "net.weight_ih_l1_reverse 16x8\nnet.bias_ih_l1_reverse 16\nnet.weight_hh_l1_reverse 16x4\nnet.bias_hh_l1_reverse 16\n");
   CHECK(listed(Cell::gru, patterns::skip(5, 3), {.bias = false}) == "net.weight_ih_l0 12x3\nnet.weight_hh_l0 2x12x4\n");
+}
+
+TEST_CASE("parameters are drawn from U(-1/sqrt(hidden), 1/sqrt(hidden)), as torch.nn's") {
+  ParamStore params(Device{}, 1, Dtype::f64);
+  const Gru net(Scope(params) / "net", patterns::skip(4, 2), 20, 9, {.layers = 2});
+  for (const ParamPtr& p : params.parameters()) {
+    const Values values = doubles(p->field_value());
+    double largest = 0;
+    for (const double v : values) largest = std::max(largest, std::abs(v));
+    INFO(p->name);
+    CHECK(largest < 1.0 / 3);
+    CHECK(largest > 0.8 / 3);
+  }
 }
 
 TEST_CASE("every recurrent matrix is strictly lower triangular") {
@@ -399,6 +419,49 @@ TEST_CASE("200 free-running steps of the sparse and the native form agree, with 
     }
 }
 
+TEST_CASE("in f32, with equal parameters and states at each step, loss and gradients of the sparse and the native form agree") {
+  for (const Cell cell : {Cell::tanh, Cell::gru, Cell::lstm}) {
+    const PatternPtr links = patterns::skip(5, 3, Carry::yes);
+    const RecurrentOptions options{.layers = 2, .dropout = 0.3};
+    Learner sparse(Form::sparse, cell, links, options, Dtype::f32), native(Form::native, cell, links, options, Dtype::f32);
+    const ColumnsPtr columns = sample_columns(24);
+    double worst_loss = 0, worst = 0;
+    for (int step = 0; step < 50; ++step) {
+      native.params.load(sparse.params.state());
+      native.net.state = sparse.net.state;
+      const Window w = window(step, 5, columns);
+      const double loss = sparse.step(w, step, 3e-3), other = native.step(w, step, 3e-3);
+      worst_loss = std::max(worst_loss, std::abs(loss - other) / loss);
+      double whole = 0;
+      for (const ParamPtr& p : sparse.params.parameters()) whole = std::hypot(whole, norm(doubles(p->field_grad())));
+      for (const ParamPtr& p : sparse.params.parameters()) {
+        const Values a = doubles(p->field_grad());
+        Values difference = doubles(native.params.find(p->name)->field_grad());
+        for (std::size_t i = 0; i < a.size(); ++i) difference[i] -= a[i];
+        worst = std::max(worst, norm(difference) / std::max(1e-4 * norm(a), 1e-6 * whole));
+      }
+    }
+    INFO(title(cell, links), ": worst loss difference ", worst_loss, ", worst gradient at ", worst, " of what is allowed");
+    CHECK(worst_loss <= 1e-5);
+    CHECK(worst <= 1);
+  }
+}
+
+TEST_CASE("dropout works in training, on what one layer gives the next") {
+  const auto output = [](int layers, double dropout, Mode mode, Form form) {
+    ParamStore params(Device{}, 1, Dtype::f64);
+    const Recurrent net = small(Scope(params, form), Cell::lstm, patterns::dilated(kSteps, 1), {.layers = layers, .dropout = dropout});
+    Tape tape(mode);
+    return doubles(net(tape.input(normal_rows({kSteps, kIn}, sample_columns(3), 1))).value());
+  };
+  for (const Form form : kForms) {
+    CHECK(output(1, 0.5, Mode::train, form) == output(1, 0, Mode::train, form));
+    CHECK(output(2, 0.5, Mode::eval, form) == output(2, 0, Mode::eval, form));
+    CHECK(output(2, 0.5, Mode::train, form) != output(2, 0, Mode::train, form));
+    CHECK(largest_difference(output(2, 0.5, Mode::train, form), output(2, 0.5, Mode::train, Form::sparse)) < 1e-13);
+  }
+}
+
 TEST_CASE("every form learns in 50 steps what came two steps before") {
   for (const Cell cell : {Cell::tanh, Cell::gru, Cell::lstm})
     for (const Form form : kForms) {
@@ -406,12 +469,15 @@ TEST_CASE("every form learns in 50 steps what came two steps before") {
       Learner learner(form, cell, links, {});
       const ColumnsPtr columns = sample_columns(32);
       double first = 0, last = 0;
+      std::int64_t allocations = 0;
       for (int step = 0; step < 50; ++step) {
         last = learner.step(window(step, 6, columns), step, 0.03);
         if (step == 0) first = last;
+        if (step == 9) allocations = learner.tape.pool().allocations();
       }
       INFO(title(cell, links, form), ": ", first, " -> ", last);
       CHECK(last < 0.4 * first);
+      CHECK(learner.tape.pool().allocations() == allocations);
     }
 }
 

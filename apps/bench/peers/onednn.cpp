@@ -1,10 +1,10 @@
 #include <weft/apps/bench/peers/peers.hpp>
 
 #ifdef WEFT_BENCH_ONEDNN
+#include <initializer_list>
 #include <memory>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -56,15 +56,12 @@ struct Job {
   }
 };
 
-using Operands = std::vector<std::pair<int, memory::desc>>;
+using Operands = std::initializer_list<std::pair<int, memory::desc>>;
 
-std::shared_ptr<Job> job_of(const dnnl::primitive& primitive, const Operands& operands) {
+Call call_of(const dnnl::primitive& primitive, Operands operands) {
   auto job = std::make_shared<Job>();
   job->primitive = primitive;
   for (const auto& [argument, desc] : operands) job->add(argument, desc);
-  return job;
-}
-Call call_of(const std::shared_ptr<Job>& job) {
   return [job] {
     job->primitive.execute(job->stream, job->operands);
     job->stream.wait();
@@ -73,19 +70,17 @@ Call call_of(const std::shared_ptr<Job>& job) {
 
 template <class Primitive, class Descriptor>
 Call forward_call(const Descriptor& d) {
-  return call_of(job_of(Primitive(d), {{DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DST, d.dst_desc()}}));
+  return call_of(Primitive(d), {{DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DST, d.dst_desc()}});
 }
 template <class Primitive, class Descriptor>
 Call data_call(const Descriptor& d) {
-  return call_of(
-      job_of(Primitive(d),
-             {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DIFF_SRC, d.diff_src_desc()}}));
+  return call_of(Primitive(d),
+                 {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_WEIGHTS, d.weights_desc()}, {DNNL_ARG_DIFF_SRC, d.diff_src_desc()}});
 }
 template <class Primitive, class Descriptor>
 Call weights_call(const Descriptor& d) {
-  return call_of(
-      job_of(Primitive(d),
-             {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_DIFF_WEIGHTS, d.diff_weights_desc()}}));
+  return call_of(Primitive(d),
+                 {{DNNL_ARG_DIFF_DST, d.diff_dst_desc()}, {DNNL_ARG_SRC, d.src_desc()}, {DNNL_ARG_DIFF_WEIGHTS, d.diff_weights_desc()}});
 }
 
 }  // namespace
@@ -127,43 +122,46 @@ Call convolution(Pass pass, Lattice in, std::int64_t c_out, std::int64_t batch) 
   return forward_call<Forward>(forward);
 }
 
-Call lstm(Pass pass, std::int64_t steps, std::int64_t batch, std::int64_t units) {
+LstmCalls lstm(std::int64_t steps, std::int64_t batch, std::int64_t units) {
   using Forward = dnnl::lstm_forward;
   using Backward = dnnl::lstm_backward;
-  const auto x = any({steps, batch, units}), state = any({1, 1, batch, units}), w = any({1, 1, units, 4, units}),
-             bias = any({1, 1, 4, units});
+  const auto fixed = [](const memory::dims& dims, Tag tag) { return memory::desc(dims, memory::data_type::f32, tag); };
+  const auto sequence = fixed({steps, batch, units}, Tag::tnc), state = fixed({1, 1, batch, units}, Tag::ldnc),
+             bias = fixed({1, 1, 4, units}, Tag::ldgo);
+  const auto w = any({1, 1, units, 4, units});
   const auto direction = dnnl::rnn_direction::unidirectional_left2right;
-  const auto forward = describe<Forward>(dnnl::prop_kind::forward_training, direction, x, state, state, w, w, bias, x, state, state);
-  const Operands inputs{{DNNL_ARG_SRC_LAYER, forward.src_layer_desc()},       {DNNL_ARG_SRC_ITER, forward.src_iter_desc()},
-                        {DNNL_ARG_SRC_ITER_C, forward.src_iter_c_desc()},     {DNNL_ARG_WEIGHTS_LAYER, forward.weights_layer_desc()},
-                        {DNNL_ARG_WEIGHTS_ITER, forward.weights_iter_desc()}, {DNNL_ARG_BIAS, forward.bias_desc()},
-                        {DNNL_ARG_DST_LAYER, forward.dst_layer_desc()},       {DNNL_ARG_DST_ITER, forward.dst_iter_desc()},
-                        {DNNL_ARG_DST_ITER_C, forward.dst_iter_c_desc()},     {DNNL_ARG_WORKSPACE, forward.workspace_desc()}};
-  const auto job = job_of(Forward(forward), inputs);
-  if (pass == Pass::forward) return call_of(job);
-  call_of(job)();  // leaves the workspace
-  const auto d = describe_backward<Backward>(forward, dnnl::prop_kind::backward, direction, x, state, state, w, w, bias, x, state, state, x,
-                                             state, state, w, w, bias, x, state, state);
-  const auto back = job_of(Backward(d), {{DNNL_ARG_SRC_LAYER, d.src_layer_desc()},
-                                         {DNNL_ARG_SRC_ITER, d.src_iter_desc()},
-                                         {DNNL_ARG_SRC_ITER_C, d.src_iter_c_desc()},
-                                         {DNNL_ARG_WEIGHTS_LAYER, d.weights_layer_desc()},
-                                         {DNNL_ARG_WEIGHTS_ITER, d.weights_iter_desc()},
-                                         {DNNL_ARG_BIAS, d.bias_desc()},
-                                         {DNNL_ARG_DST_LAYER, d.dst_layer_desc()},
-                                         {DNNL_ARG_DST_ITER, d.dst_iter_desc()},
-                                         {DNNL_ARG_DST_ITER_C, d.dst_iter_c_desc()},
-                                         {DNNL_ARG_DIFF_SRC_LAYER, d.diff_src_layer_desc()},
-                                         {DNNL_ARG_DIFF_SRC_ITER, d.diff_src_iter_desc()},
-                                         {DNNL_ARG_DIFF_SRC_ITER_C, d.diff_src_iter_c_desc()},
-                                         {DNNL_ARG_DIFF_WEIGHTS_LAYER, d.diff_weights_layer_desc()},
-                                         {DNNL_ARG_DIFF_WEIGHTS_ITER, d.diff_weights_iter_desc()},
-                                         {DNNL_ARG_DIFF_BIAS, d.diff_bias_desc()},
-                                         {DNNL_ARG_DIFF_DST_LAYER, d.diff_dst_layer_desc()},
-                                         {DNNL_ARG_DIFF_DST_ITER, d.diff_dst_iter_desc()},
-                                         {DNNL_ARG_DIFF_DST_ITER_C, d.diff_dst_iter_c_desc()}});
-  back->operands.emplace(DNNL_ARG_WORKSPACE, job->operands.at(DNNL_ARG_WORKSPACE));
-  return call_of(back);
+  const auto forward =
+      describe<Forward>(dnnl::prop_kind::forward_training, direction, sequence, state, state, w, w, bias, sequence, state, state);
+  const auto backward = describe_backward<Backward>(forward, dnnl::prop_kind::backward, direction, sequence, state, state, w, w, bias,
+                                                    sequence, state, state, sequence, state, state, w, w, bias, sequence, state, state);
+  const Operands common{{DNNL_ARG_SRC_LAYER, sequence}, {DNNL_ARG_SRC_ITER, state},
+                        {DNNL_ARG_SRC_ITER_C, state},   {DNNL_ARG_BIAS, bias},
+                        {DNNL_ARG_DST_LAYER, sequence}, {DNNL_ARG_DST_ITER, state},
+                        {DNNL_ARG_DST_ITER_C, state},   {DNNL_ARG_WORKSPACE, forward.workspace_desc()}};
+  auto first = std::make_shared<Job>(), second = std::make_shared<Job>();
+  first->primitive = Forward(forward);
+  for (const auto& [argument, desc] : common) first->add(argument, desc);
+  second->primitive = Backward(backward);
+  second->operands = first->operands;  // the backward pass reads what the forward pass left
+  first->add(DNNL_ARG_WEIGHTS_LAYER, forward.weights_layer_desc());
+  first->add(DNNL_ARG_WEIGHTS_ITER, forward.weights_iter_desc());
+  for (const auto& [argument, desc] : Operands{{DNNL_ARG_WEIGHTS_LAYER, backward.weights_layer_desc()},
+                                               {DNNL_ARG_WEIGHTS_ITER, backward.weights_iter_desc()},
+                                               {DNNL_ARG_DIFF_SRC_LAYER, sequence},
+                                               {DNNL_ARG_DIFF_SRC_ITER, state},
+                                               {DNNL_ARG_DIFF_SRC_ITER_C, state},
+                                               {DNNL_ARG_DIFF_WEIGHTS_LAYER, backward.diff_weights_layer_desc()},
+                                               {DNNL_ARG_DIFF_WEIGHTS_ITER, backward.diff_weights_iter_desc()},
+                                               {DNNL_ARG_DIFF_BIAS, bias},
+                                               {DNNL_ARG_DIFF_DST_LAYER, sequence},
+                                               {DNNL_ARG_DIFF_DST_ITER, state},
+                                               {DNNL_ARG_DIFF_DST_ITER_C, state}})
+    second->add(argument, desc);
+  const auto run = [](Job& job) {
+    job.primitive.execute(job.stream, job.operands);
+    job.stream.wait();
+  };
+  return {[first, run] { run(*first); }, [first, second, run] { run(*first), run(*second); }};
 }
 
 }  // namespace weft::bench::peers::onednn
@@ -173,6 +171,6 @@ namespace weft::bench::peers::onednn {
 std::string version() { return {}; }
 Call inner_product(Pass, std::int64_t, std::int64_t, std::int64_t) { return {}; }
 Call convolution(Pass, Lattice, std::int64_t, std::int64_t) { return {}; }
-Call lstm(Pass, std::int64_t, std::int64_t, std::int64_t) { return {}; }
+LstmCalls lstm(std::int64_t, std::int64_t, std::int64_t) { return {}; }
 }  // namespace weft::bench::peers::onednn
 #endif

@@ -21,9 +21,11 @@ std::string version();
 Call inner_product(Pass pass, std::int64_t out, std::int64_t in, std::int64_t batch);
 /// A direct 3x3 convolution, stride 1, pad 1, or one of its gradients.
 Call convolution(Pass pass, Lattice in, std::int64_t c_out, std::int64_t batch);
-/// An LSTM with as many channels as units, from a given state: the forward pass of a training, or (any other pass) all gradients, without
-/// the forward pass that they need.
-Call lstm(Pass pass, std::int64_t steps, std::int64_t batch, std::int64_t units);
+/// An LSTM layer, one direction, from zeros: in training mode, and the same followed by its backward pass.
+struct LstmCalls {
+  Call forward, step;
+};
+LstmCalls lstm(std::int64_t steps, std::int64_t batch, std::int64_t units);
 }  // namespace onednn
 
 namespace openblas {

@@ -79,4 +79,8 @@ double PyTorch::inferences(const std::string& format, int calls) {
   return std::strtod(ask(cat("infer ", format, " ", calls)).c_str(), nullptr);
 }
 
+double PyTorch::lstm(int steps, int batch, int units, const std::string& pass, int calls) {
+  return std::strtod(ask(cat("lstm ", steps, " ", batch, " ", units, " ", pass, " ", calls)).c_str(), nullptr);
+}
+
 }  // namespace weft::bench

@@ -28,6 +28,8 @@ class PyTorch {
   double steps(const PyTorchCase& c, const std::string& format, int calls);
   /// Seconds of that many inferences of one image by the MNIST network.
   double inferences(const std::string& format, int calls);
+  /// Seconds of that many passes of an LSTM layer with as many channels as units. `pass`: "forward", or "step" with its backward pass.
+  double lstm(int steps, int batch, int units, const std::string& pass, int calls);
 
  private:
   std::string ask(const std::string& request);

@@ -3,6 +3,7 @@
   threads N
   step NET SIDE CLASSES BATCH FORMAT CALLS
   infer FORMAT CALLS
+  lstm STEPS BATCH UNITS PASS CALLS
 
 Answers begin with "= "; whatever else a library prints is passed over.
 """
@@ -80,6 +81,22 @@ class Case:
             return self.net(self.x)
 
 
+class Lstm:
+    def __init__(self, steps, batch, units):
+        torch.manual_seed(42)
+        self.net = nn.LSTM(units, units)
+        self.x = torch.randn(steps, batch, units, requires_grad=True)
+
+    def forward(self):
+        return self.net(self.x)[0]
+
+    def step(self):
+        self.net.zero_grad(set_to_none=True)
+        self.x.grad = None
+        self.forward().sum().backward()
+
+
+lstms = {}
 cases = {}
 def case(*key):
     if key not in cases:
@@ -110,3 +127,8 @@ for line in sys.stdin:
         timed(case(name, int(side), int(classes), int(batch), form).step, int(calls))
     elif words[0] == "infer":
         timed(case("mnist", 28, 10, 1, words[1]).infer, int(words[2]))
+    elif words[0] == "lstm":
+        key = tuple(int(word) for word in words[1:4])
+        if key not in lstms:
+            lstms[key] = Lstm(*key)
+        timed(getattr(lstms[key], words[4]), int(words[5]))

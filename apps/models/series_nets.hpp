@@ -1,0 +1,132 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <weft/apps/support/config.hpp>
+#include <weft/autograd/ops.hpp>
+#include <weft/autograd/ops/native.hpp>
+#include <weft/core/error.hpp>
+#include <weft/core/patterns.hpp>
+#include <weft/core/text.hpp>
+#include <weft/core/value_layout.hpp>
+#include <weft/layers/initialise.hpp>
+#include <weft/layers/layer_call.hpp>
+#include <weft/layers/linear.hpp>
+#include <weft/layers/reversible_norm.hpp>
+#include <weft/layers/scope.hpp>
+
+namespace weft {
+
+/// A linear map over time that all series share; untied: one each, block-diagonal. Starts as the mean. [C, in, N] -> [C, out, N].
+class TimeLinear {
+ public:
+  TimeLinear(const Scope& s, std::int64_t series, std::int64_t in, std::int64_t out)
+      : apart_(s.form() == Form::untied && series > 1), rows_{series, out}, linear_(make(s, series, in, out, apart_)) {}
+
+  Var operator()(Var x) const { return apart_ ? reshape(linear_(flatten(x)), rows_) : linear_(x); }
+
+ private:
+  static Linear make(const Scope& s, std::int64_t series, std::int64_t in, std::int64_t out, bool apart) {
+    const LinearOptions options{.init = initialise::constant(1.0 / static_cast<double>(in))};
+    if (!apart) return {s, in, out, options};
+    return {s, patterns::untied(patterns::repeat_diagonal(patterns::dense_whole(out, in), series)), options};
+  }
+
+  bool apart_;
+  Shape rows_;
+  Linear linear_;
+};
+
+/// The mean of the `width` (odd) values around each step, the first and last repeated beyond the ends: constants 1/width. [C, T, N].
+class MovingAverage {
+ public:
+  MovingAverage(const Scope& s, std::int64_t series, std::int64_t steps, std::int64_t width)
+      : path_(s.path()), native_(s.form() == Form::native), series_(series), steps_(steps) {
+    PatternSpec spec{.rows = steps, .cols = steps, .block = {BlockKind::identity, 1, 1}, .row_ptr = {0}};
+    for (std::int64_t t = 0; t < steps; ++t) {
+      for (std::int64_t k = t - width / 2; k <= t + width / 2; ++k)
+        spec.col.push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(k, 0, steps - 1)));  // an end stored twice counts twice
+      spec.row_ptr.push_back(static_cast<std::int64_t>(spec.col.size()));
+    }
+    spec.tie.assign(spec.col.size(), 0);
+    spec.slots = 1;
+    spec.name = cat("moving_average ", steps, ", ", width, " wide");
+    const double share = 1.0 / static_cast<double>(width);
+    if (native_) dense(s, spec, share);
+    else share_ = Tensor::plain(s.store().dtype(), {1}), share_.fill(share);
+    pattern_ = patterns::repeat_diagonal(make_pattern(std::move(spec)), series);
+  }
+
+  Var operator()(Var x) const {
+    const LayerCall call(x.tape(), path_);
+    const Var share = x.tape().input(share_);
+    const Var y =
+        native_ ? native_linear(share, Var(), x, steps_) : reshape(spmm(pattern_, share, Var(), flatten(x), {series_ * steps_}), x.rows());
+    return call.done(y, [&] { return LayerInfo{path_, "moving_average", pattern_, {}, 1}; });
+  }
+
+ private:
+  /// The matrix of one series with all its zeros.
+  void dense(const Scope& s, const PatternSpec& spec, double share) {
+    const ValueLayout block{BlockKind::dense, static_cast<int>(steps_), static_cast<int>(steps_)};
+    const Tensor matrix = Tensor::plain(Dtype::f64, {block.slot_size()});
+    matrix.fill(0);
+    for (std::int64_t t = 0; t < steps_; ++t)
+      for (std::int64_t i = spec.row_ptr[static_cast<std::size_t>(t)]; i < spec.row_ptr[static_cast<std::size_t>(t + 1)]; ++i)
+        matrix.data<double>()[block.offset(static_cast<int>(t), spec.col[static_cast<std::size_t>(i)])] += share;
+    share_ = cast(matrix, s.store().dtype());
+  }
+
+  std::string path_;
+  bool native_;
+  std::int64_t series_, steps_;
+  PatternPtr pattern_;
+  Tensor share_;  // 1/width; native: the whole matrix of one series
+};
+
+/// Forecasts of C series, each from its own look-back, by linear maps that the series share: [C, look_back, N] -> [C, horizon, N].
+///   linear   one map of the window without its mean
+///   nlinear  one map of the window without its last value (Zeng et al. 2023, arXiv 2205.13504)
+///   revin    one map of the window without its mean, divided by its deviation
+///   dlinear  without its mean, a map of the moving average over 25 steps and one of what is left (Zeng et al. 2023)
+/// Throws ConfigError for another model.
+class SeriesNet {
+ public:
+  SeriesNet(const Scope& s, std::int64_t series, const RunOptions& o)
+      : norm_(s / "norm", {.centring = centring_of(o.model), .time = TimeAxis::last}), map_(s / "map", series, o.look_back, o.horizon) {
+    if (o.model != "dlinear") return;
+    average_.emplace(s / "average", series, o.look_back, 25);
+    trend_.emplace(s / "trend", series, o.look_back, o.horizon);
+  }
+
+  Var operator()(Var x) const {
+    const ReversibleNorm::Window window = norm_(x);
+    return norm_.undo(forecast(window.x), window);
+  }
+
+ private:
+  Var forecast(Var x) const {
+    if (!average_) return map_(x);
+    const Var average = (*average_)(x);
+    return map_(x - average) + (*trend_)(average);
+  }
+
+  static Centring centring_of(const std::string& model) {
+    const std::vector<std::string> models{"linear", "nlinear", "revin", "dlinear"};
+    if (std::find(models.begin(), models.end(), model) == models.end())
+      throw ConfigError(
+          {.op = "options", .path = "model", .what = cat("there is no model '", model, "'"), .hint = cat("choose of ", joined(models))});
+    return model == "nlinear" ? Centring::last : model == "revin" ? Centring::deviation : Centring::mean;
+  }
+
+  ReversibleNorm norm_;
+  TimeLinear map_;
+  std::optional<MovingAverage> average_;
+  std::optional<TimeLinear> trend_;
+};
+
+}  // namespace weft

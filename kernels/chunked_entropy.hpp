@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include <weft/core/tensor.hpp>
+
+namespace weft::kernels {
+
+// Cross-entropy over a vocabulary that comes in chunks of rows: logits [lead…, rows, N] of the rows [first, first + rows). An online
+// log Σ exp (Milakov and Gimelshein 2018, arXiv 1805.02867) keeps the largest logit so far and the sum relative to it.
+
+/// What one chunk leaves for the next; each (f64) has one row for each leading row.
+struct RunningEntropy {
+  Tensor top;     ///< the largest logit
+  Tensor sum;     ///< Σ exp(logit - top)
+  Tensor picked;  ///< the logit of the target
+};
+
+/// Takes in the chunk that begins at vocabulary row `first`; the one at 0 begins the sums.
+void take_chunk(const Tensor& logits, std::int64_t first, const Tensor& targets, const RunningEntropy& running);
+/// After all chunks: log_sum = log Σ exp of all logits, and the sum over counted rows (CountedRows) whose target is not `ignore` of
+/// log_sum - picked. `loss` (f64) gets each of them, 0 where nothing is counted.
+double finish_entropy(const Tensor& x, const Tensor& targets, std::int32_t ignore, const RunningEntropy& running, const Tensor& log_sum,
+                      const Tensor& loss);
+/// dlogits = scale·(exp(logits - log_sum) - onehot) of one chunk, zero where nothing is counted; may be the logits themselves.
+void chunk_grad(const Tensor& logits, std::int64_t first, const Tensor& targets, std::int32_t ignore, const Tensor& log_sum, double scale,
+                const Tensor& dlogits);
+
+}  // namespace weft::kernels
