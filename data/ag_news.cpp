@@ -118,8 +118,9 @@ std::vector<std::string> missing_ag_news_files(const std::string& folder) {
 
 TextData load_ag_news(const std::string& folder, const AgNewsOptions& options) {
   TextData data{.name = {}, .source = folder, .vocabulary = {}, .classes = read_classes(folder), .train = {}, .test = {}};
+  const std::filesystem::path whole = std::filesystem::absolute(folder).lexically_normal();
   const bool official = data.classes == ag_news_classes();
-  data.name = official ? "AG News" : std::filesystem::path(folder + "/").lexically_normal().parent_path().filename().string();
+  data.name = official ? "AG News" : (whole.has_filename() ? whole : whole.parent_path()).filename().string();
   data.train.classes = data.test.classes = static_cast<int>(data.classes.size());
   WordCounts counts(folder);
   for (const std::string& name : options.train)

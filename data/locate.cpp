@@ -12,6 +12,7 @@
 #include <weft/data/idx_images.hpp>
 #include <weft/data/image_folder.hpp>
 #include <weft/data/tiny_imagenet.hpp>
+#include <weft/data/tokens.hpp>
 
 namespace weft {
 
@@ -23,16 +24,17 @@ std::string variable(const char* name) {
 }
 
 /// A set, or several of one form, that can be looked for.
+template <class Data>
 struct Wanted {
   std::vector<std::string> folders;                                            ///< what its folder is called, in order of preference
   std::string cache;                                                           ///< its folder among the caches
   std::function<std::vector<std::string>(const std::string& folder)> missing;  ///< the files that a folder lacks
-  std::function<ImageData(const std::string& folder)> load;
+  std::function<Data(const std::string& folder)> load;
   std::string not_found, hint;
   std::string forms = "each file may be .gz or plain";  ///< of the files, for an error text
 };
 
-Wanted mnist() {
+Wanted<ImageData> mnist() {
   return {.folders = {"mnist", "fashion-mnist"},
           .cache = "mnist",
           .missing = missing_idx_files,
@@ -41,7 +43,7 @@ Wanted mnist() {
           .hint = "apt install dataset-fashion-mnist, or give --data DIR with the four files of MNIST"};
 }
 
-Wanted cifar(CifarKind kind) {
+Wanted<ImageData> cifar(CifarKind kind) {
   const bool ten = kind == CifarKind::ten;
   const std::string own = ten ? "cifar10" : "cifar100", official = ten ? "cifar-10-batches-bin" : "cifar-100-binary";
   const std::string files = ten ? "data_batch_1.bin to data_batch_5.bin and test_batch.bin" : "train.bin and test.bin";
@@ -53,7 +55,7 @@ Wanted cifar(CifarKind kind) {
           .hint = cat("give --data DIR with ", files, ", the binary version from https://www.cs.toronto.edu/~kriz/cifar.html")};
 }
 
-Wanted tiny_imagenet(int side) {
+Wanted<ImageData> tiny_imagenet(int side) {
   return {.folders = {"tiny-imagenet", "tiny-imagenet-200"},
           .cache = "tiny-imagenet",
           .missing = [](const std::string& path) -> std::vector<std::string> {
@@ -71,10 +73,38 @@ Wanted tiny_imagenet(int side) {
           .forms = "a plain tar of them called tiny-imagenet*.tar will do, or JPEGs of your own in train/<class>/ and test/<class>/"};
 }
 
-bool is_complete(const Wanted& wanted, const std::string& folder) { return wanted.missing(folder).empty(); }
+Wanted<TokenData> tokens(TokenSet set) {
+  const bool ptb = set == TokenSet::ptb;
+  const std::string own = ptb ? "ptb" : "wikitext2", official = ptb ? "penn-treebank" : "wikitext-2";
+  return {.folders = {own, official},
+          .cache = own,
+          .missing = [set](const std::string& path) -> std::vector<std::string> {
+            if (is_own_text(path)) return {};
+            return missing_token_files(path, set);
+          },
+          .load = [set](const std::string& path) { return is_own_text(path) ? load_own_text(path) : load_tokens(path, set); },
+          .not_found = cat(name_of(set), " was not found"),
+          .hint = cat("give --data DIR with ", joined(token_files(set)), ", or a text of your own"),
+          .forms = "each file may be .gz or plain; a text of your own is one file, or a folder with train.txt, valid.txt and test.txt"};
+}
+
+Wanted<TextData> ag_news(const AgNewsOptions& options) {
+  return {.folders = {"ag_news", "ag_news_csv"},
+          .cache = "ag_news",
+          .missing = missing_ag_news_files,
+          .load = [options](const std::string& folder) { return load_ag_news(folder, options); },
+          .not_found = "AG News was not found",
+          .hint = "give --data DIR with train.csv and test.csv, rows of a class, a title and a description or of a class and a text"};
+}
+
+template <class Data>
+bool is_complete(const Wanted<Data>& wanted, const std::string& folder) {
+  return wanted.missing(folder).empty();
+}
 
 /// A folder that the user named: it holds a set or the search ends here.
-ImageData load_named(const Wanted& wanted, const std::string& folder, const char* named_by) {
+template <class Data>
+Data load_named(const Wanted<Data>& wanted, const std::string& folder, const char* named_by) {
   if (is_complete(wanted, folder)) return wanted.load(folder);
   std::string below;
   for (const std::string& name : wanted.folders) {
@@ -94,12 +124,14 @@ ImageData load_named(const Wanted& wanted, const std::string& folder, const char
                      .hint = "name a folder with these files, or name none and let weft look elsewhere"});
 }
 
-std::string cache_of(const Wanted& wanted, const ImagePlaces& places) {
+template <class Data>
+std::string cache_of(const Wanted<Data>& wanted, const ImagePlaces& places) {
   return places.caches.empty() ? std::string{} : (std::filesystem::path(places.caches) / wanted.cache).string();
 }
 
 /// The set that `data`, `weft_data` or the cache holds. Nothing if neither is named and the cache has none or a damaged one.
-std::optional<ImageData> look(const Wanted& wanted, const ImagePlaces& places, std::vector<std::string>& remarks) {
+template <class Data>
+std::optional<Data> look(const Wanted<Data>& wanted, const ImagePlaces& places, std::vector<std::string>& remarks) {
   if (!places.data.empty()) return load_named(wanted, places.data, "--data");
   if (!places.weft_data.empty()) return load_named(wanted, places.weft_data, "WEFT_DATA");
   const std::string cache = cache_of(wanted, places);
@@ -114,7 +146,8 @@ std::optional<ImageData> look(const Wanted& wanted, const ImagePlaces& places, s
 }
 
 /// `tried` are the places after the cache.
-[[noreturn]] void fail(const Wanted& wanted, const ImagePlaces& places, std::vector<std::string> tried,
+template <class Data>
+[[noreturn]] void fail(const Wanted<Data>& wanted, const ImagePlaces& places, std::vector<std::string> tried,
                        const std::vector<std::string>& remarks) {
   const std::string cache = cache_of(wanted, places);
   tried.insert(tried.begin(), cache.empty() ? "no cache (neither XDG_CACHE_HOME nor HOME is set)" : cache);
@@ -139,7 +172,7 @@ ImagePlaces image_places(const std::string& data) {
 }
 
 ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remarks) {
-  const Wanted wanted = mnist();
+  const Wanted<ImageData> wanted = mnist();
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
   const std::string cache = cache_of(wanted, places);
   if (!cache.empty() && !places.mnist.mirrors.empty() && download(places.mnist, cache, remarks)) {
@@ -155,14 +188,26 @@ ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remar
 }
 
 ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std::string>& remarks) {
-  const Wanted wanted = cifar(kind);
+  const Wanted<ImageData> wanted = cifar(kind);
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);
 }
 
 ImageData find_tiny_imagenet(int side, const ImagePlaces& places, std::vector<std::string>& remarks) {
-  const Wanted wanted = tiny_imagenet(side);
+  const Wanted<ImageData> wanted = tiny_imagenet(side);
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
+  fail(wanted, places, {}, remarks);
+}
+
+TokenData find_tokens(TokenSet set, const ImagePlaces& places, std::vector<std::string>& remarks) {
+  const Wanted<TokenData> wanted = tokens(set);
+  if (std::optional<TokenData> found = look(wanted, places, remarks)) return *std::move(found);
+  fail(wanted, places, {}, remarks);
+}
+
+TextData find_ag_news(const AgNewsOptions& options, const ImagePlaces& places, std::vector<std::string>& remarks) {
+  const Wanted<TextData> wanted = ag_news(options);
+  if (std::optional<TextData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);
 }
 

@@ -3,13 +3,16 @@
 #include <string>
 #include <vector>
 
+#include <weft/data/ag_news.hpp>
 #include <weft/data/cifar.hpp>
 #include <weft/data/dataset.hpp>
 #include <weft/data/download.hpp>
+#include <weft/data/text_set.hpp>
+#include <weft/data/tokens.hpp>
 
 namespace weft {
 
-/// Where to look for images, in this order.
+/// Where to look for data, in this order.
 struct ImagePlaces {
   std::string data;                 ///< --data: a folder with a set's files, or with the set's folder (such as mnist/) in it; "": not given
   std::string weft_data;            ///< WEFT_DATA: the same
@@ -37,5 +40,13 @@ ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std:
 /// its place wherever it is looked for.
 /// Throws also as load_tiny_imagenet and load_image_folder.
 ImageData find_tiny_imagenet(int side, const ImagePlaces& places, std::vector<std::string>& remarks);
+
+/// Finds WikiText-2 or the Penn Treebank as find_cifar does, in a folder called wikitext2 or wikitext-2, ptb or penn-treebank. A text of
+/// the user's own (is_own_text) serves in its place wherever it is looked for. Throws also as load_tokens and load_own_text.
+TokenData find_tokens(TokenSet set, const ImagePlaces& places, std::vector<std::string>& remarks);
+
+/// Finds AG News, or texts of the user's own in its form, as find_cifar does, in a folder called ag_news or ag_news_csv. Throws also as
+/// load_ag_news.
+TextData find_ag_news(const AgNewsOptions& options, const ImagePlaces& places, std::vector<std::string>& remarks);
 
 }  // namespace weft

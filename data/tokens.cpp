@@ -1,5 +1,6 @@
 #include <weft/data/tokens.hpp>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <limits>
@@ -85,22 +86,16 @@ TokenData load(std::string name, const std::string& source, const Parts& parts, 
   return data;
 }
 
-using Names = std::array<const char*, 3>;
-constexpr Names kOwnFiles{"train.txt", "valid.txt", "test.txt"};
+std::vector<std::string> own_files() { return {"train.txt", "valid.txt", "test.txt"}; }
 
-Names files_of(TokenSet set) {
-  if (set == TokenSet::ptb) return {"ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"};
-  return {"wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens"};
-}
-
-std::vector<std::string> missing(const std::string& folder, const Names& names) {
+std::vector<std::string> missing(const std::string& folder, const std::vector<std::string>& names) {
   std::vector<std::string> lacking;
-  for (const char* name : names)
+  for (const std::string& name : names)
     if (gzip_or_plain(folder, name).empty()) lacking.push_back(cat(name, "[.gz]"));
   return lacking;
 }
 
-Parts parts_in(const std::string& folder, const Names& names) {
+Parts parts_in(const std::string& folder, const std::vector<std::string>& names) {
   const std::vector<std::string> lacking = missing(folder, names);
   if (!lacking.empty()) throw FormatError({.op = "tokens", .path = folder, .what = cat("the folder lacks ", joined(lacking))});
   Parts parts;
@@ -126,22 +121,29 @@ Parts split_by_lines(const std::string& path) {
 
 const char* name_of(TokenSet set) { return set == TokenSet::ptb ? "Penn Treebank" : "WikiText-2"; }
 
-std::vector<std::string> missing_token_files(const std::string& folder, TokenSet set) { return missing(folder, files_of(set)); }
+std::vector<std::string> token_files(TokenSet set) {
+  if (set == TokenSet::ptb) return {"ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"};
+  return {"wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens"};
+}
 
-TokenData load_tokens(const std::string& folder, TokenSet set) { return load(name_of(set), folder, parts_in(folder, files_of(set)), {}); }
+std::vector<std::string> missing_token_files(const std::string& folder, TokenSet set) { return missing(folder, token_files(set)); }
+
+TokenData load_tokens(const std::string& folder, TokenSet set) {
+  return load(name_of(set), folder, parts_in(folder, token_files(set)), {});
+}
 
 bool is_own_text(const std::string& path) {
   std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) || missing(path, kOwnFiles).empty();
+  return std::filesystem::is_regular_file(path, ignored) || missing(path, own_files()).empty();
 }
 
 TokenData load_own_text(const std::string& path, std::int64_t least) {
   std::error_code ignored;
-  const Parts parts = std::filesystem::is_directory(path, ignored) ? parts_in(path, kOwnFiles) : split_by_lines(path);
-  const std::string name = std::filesystem::path(path).lexically_normal().filename().string();
+  const Parts parts = std::filesystem::is_directory(path, ignored) ? parts_in(path, own_files()) : split_by_lines(path);
+  const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
   VocabularyOptions options{.least = least};
   if (least > 1) options.first = {kUnknownWord};
-  return load(name, path, parts, options);
+  return load((whole.has_filename() ? whole : whole.parent_path()).filename().string(), path, parts, options);
 }
 
 }  // namespace weft

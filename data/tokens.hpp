@@ -25,6 +25,9 @@ enum class TokenSet {
 /// "WikiText-2" or "Penn Treebank".
 const char* name_of(TokenSet set);
 
+/// The names of a set's files: train, valid, test.
+std::vector<std::string> token_files(TokenSet set);
+
 /// The files of a set that `folder` lacks, each as .gz and plain. Empty: the set can be loaded.
 std::vector<std::string> missing_token_files(const std::string& folder, TokenSet set);
 

@@ -53,6 +53,8 @@ void for_each_option(Options& o, Visit&& visit_one) {
   if (!o.model.empty())
     visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
   if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
+  if (o.steps != 0) visit("steps", o.steps, "tokens of a text that are read, or of each stream in a batch");
+  if (o.steps != 0) visit("word_dropout", o.word_dropout, "share of the words of training texts that become unknown");
   if (!o.set.empty()) visit("set", o.set, "which extract of the data: first1000h, 2014, last840h, mt200, benchmark or uci");
   if (o.look_back != 0) visit("look_back", o.look_back, "steps that a forecast is made from");
   if (o.look_back != 0) visit("horizon", o.horizon, "steps that are forecast");
@@ -219,6 +221,8 @@ void check(const RunOptions& o) {
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
   if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");
+  if (o.steps < 0 || o.steps > 1 << 16) refuse_value("steps", o.steps, "in [1, 65536]");
+  if (!(o.word_dropout >= 0 && o.word_dropout < 1)) refuse_value("word_dropout", o.word_dropout, "in [0, 1)");
   if (o.look_back < 0 || o.look_back > 100000) refuse_value("look_back", o.look_back, "in [1, 100000]");
   if (o.horizon < 0 || o.horizon > 100000 || (o.look_back > 0 && o.horizon == 0)) refuse_value("horizon", o.horizon, "in [1, 100000]");
   if (!(o.clip >= 0) || !std::isfinite(o.clip)) refuse_value("clip", o.clip, "finite and at least 0");

@@ -30,6 +30,8 @@ struct RunOptions {
   std::string model;            ///< which network; empty: the app has only one
   int width = 0;                ///< channels of its first convolution; 0: as the budget allows
   int side = 0;                 ///< pixels a side that a user's own images are resized to; 0: the app reads none
+  int steps = 0;                ///< tokens of a text, or of each stream in a batch; 0: the app reads no text
+  double word_dropout = 0;      ///< share of the words of training texts that become unknown
   std::string set;              ///< which of an app's data sets; empty: it has only one
   int look_back = 0;            ///< steps of a series that a forecast is made from; 0: the app forecasts nothing
   int horizon = 0;              ///< steps that it tells

@@ -118,6 +118,13 @@ std::vector<LayerPattern> layer_patterns(const Model& model, const TrainingData&
   return found;
 }
 
+[[noreturn]] void refuse_validation(double share, std::int64_t samples, const char* what) {
+  throw ConfigError({.op = "options",
+                     .path = "validation",
+                     .what = cat("validation is ", share, ", which holds out none of ", samples, " ", what),
+                     .hint = "0.1 is usual"});
+}
+
 }  // namespace
 
 Run::Run(int argc, const char* const* argv, const RunOptions& defaults)
@@ -178,18 +185,40 @@ ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) co
           data.train.lattice.shape().str(), ", ", data.train.classes, " classes"));
   if (options_.validation == 0) return data;
   data.validation = hold_out(data.train, options_.validation);
-  if (data.validation.size == 0)
-    throw ConfigError({.op = "options",
-                       .path = "validation",
-                       .what = cat("validation is ", options_.validation, ", which holds out none of ", data.train.size, " images"),
-                       .hint = "0.1 is usual"});
+  if (data.validation.size == 0) refuse_validation(options_.validation, data.train.size, "images");
   say(cat("held out for validation: ", data.validation.size, " training images, ", data.train.size, " are left"));
+  return data;
+}
+
+TextData Run::texts(const AgNewsOptions& options) const {
+  std::vector<std::string> remarks;
+  TextData data = find_ag_news(options, image_places(options_.data), remarks);
+  for (const std::string& remark : remarks) say(remark);
+  say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size(), " training and ", data.test.size(), " test texts, ",
+          data.vocabulary.size(), " words, ", data.classes.size(), " classes"));
+  data.validation = hold_out(data.train, options_.validation);
+  if (options_.validation > 0 && data.validation.size() == 0) refuse_validation(options_.validation, data.train.size(), "texts");
+  if (options_.validation > 0)
+    say(cat("held out for validation: the last ", data.validation.size(), " training texts, ", data.train.size(), " are left"));
+  return data;
+}
+
+TokenData Run::tokens(TokenSet set) const {
+  std::vector<std::string> remarks;
+  TokenData data = find_tokens(set, image_places(options_.data), remarks);
+  for (const std::string& remark : remarks) say(remark);
+  say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size(), " training, ", data.valid.size(), " validation and ",
+          data.test.size(), " test tokens, ", data.vocabulary.size(), " words"));
   return data;
 }
 
 void Run::show(const Summary& summary) {
   summary_ = summary;
   say(text_of(summary, options_.form));
+}
+
+void Run::show_baseline(const std::string& method, const Metric& metric) const {
+  say(cat("baseline, ", method, ": test ", metric.first, " ", metric.second));
 }
 
 int Run::fit_model(const Model& model, const TrainingData& data) {

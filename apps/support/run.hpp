@@ -10,8 +10,10 @@
 #include <weft/apps/support/image_batches.hpp>
 #include <weft/apps/support/report.hpp>
 #include <weft/apps/support/series_batches.hpp>
+#include <weft/apps/support/text_batches.hpp>
 #include <weft/apps/support/trainer.hpp>
 #include <weft/core/device.hpp>
+#include <weft/data/ag_news.hpp>
 #include <weft/data/cifar.hpp>
 #include <weft/data/dataset.hpp>
 #include <weft/data/series.hpp>
@@ -39,12 +41,18 @@ class Run {
   ImageData images(CifarKind kind) const;
   /// Tiny ImageNet, or a user's own images resized to --side, as find_tiny_imagenet; prints from where. Throws FormatError.
   ImageData images(TinyImageNet) const;
+  /// AG News or texts of the user's own, as find_ag_news.
+  TextData texts(const AgNewsOptions& options = {}) const;
+  /// WikiText-2, the Penn Treebank or a text of the user's own, as find_tokens; its own validation part is used, whatever --validation.
+  TokenData tokens(TokenSet set) const;
   /// ETTh1, or a table of the user's own, as find_etth1; prints from where. Throws FormatError.
   SeriesData etth1() const;
   /// What --set asks for, as find_electricity; prints from where. Throws FormatError, ConfigError.
   SeriesData electricity() const;
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
+  /// Prints what a simpler method reaches on the test set.
+  void show_baseline(const std::string& method, const Metric& metric) const;
 
   /// Trains `net` by `loss`, with the run's label smoothing where that takes options, in training (Var -> Var, or with what it carries from
   /// batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt, metrics.jsonl, last.safetensors, plots and, at the end,
@@ -67,6 +75,11 @@ class Run {
   template <class Net, class LossFunction>
   int fit(const Net& net, ParamStore& params, const ImageData& data, LossFunction loss) {
     return fit(net, params, image_batches(data, options_), loss);
+  }
+  /// Ids [T, 1, N] of texts to logits [classes, N].
+  template <class Net, class LossFunction>
+  int fit(const Net& net, ParamStore& params, const TextData& data, LossFunction loss) {
+    return fit(net, params, text_batches(data, options_), loss);
   }
 
  private:

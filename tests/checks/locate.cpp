@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/core/text.hpp>
 #include <weft/data/locate.hpp>
 #include <weft/data/program.hpp>
 #include <weft/tests/oracle/format_error.hpp>
@@ -327,6 +328,56 @@ TEST_CASE("Tiny ImageNet is found as a folder or a tar, and images of one's own 
   places.data = folder / "caches/tiny-imagenet";
   CHECK(failure().find("the folder lacks wnids.txt\n") != std::string::npos);
   CHECK(failure().find("or JPEGs of your own in train/<class>/ and test/<class>/") != std::string::npos);
+}
+
+TEST_CASE("word texts are found as images are, and a text of one's own in their place") {
+  const ScratchFolder folder;
+  const auto write = [&](const std::string& inside, const std::string& stem, const std::string& ending, const std::string& text) {
+    for (const char* part : {"train", "valid", "test"}) folder.write(cat(inside, "/", stem, part, ending), text);
+  };
+  write("flag/ptb", "ptb.", ".txt", "a <unk>\n");
+  write("env/wikitext-2", "wiki.", ".tokens", "a b <unk>\n");
+  write("caches/ptb", "ptb.", ".txt", "a b c <unk>\n");
+  write("own", "", ".txt", "mine mine\n");
+  const std::string book = folder.write("book.txt", "a a\nb b\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "env", .caches = folder / "caches"};
+  Remarks remarks;
+  const auto found = [&](TokenSet set) { return find_tokens(set, places, remarks); };
+  const auto failure = [&](TokenSet set) { return format_error([&] { found(set); }); };
+  CHECK(found(TokenSet::ptb).train.size() == 3);
+  CHECK(failure(TokenSet::wikitext2).find("the folder lacks wiki.train.tokens[.gz]") != std::string::npos);
+  CHECK(failure(TokenSet::wikitext2).find("or a folder with train.txt, valid.txt and test.txt") != std::string::npos);
+  for (const std::string& path : {folder / "own", book}) {
+    places.data = path;
+    CHECK(found(TokenSet::ptb).source == path);
+  }
+  places.data.clear();
+  CHECK(found(TokenSet::wikitext2).source == folder / "env/wikitext-2");
+  places.weft_data.clear();
+  CHECK(found(TokenSet::ptb).train.size() == 5);
+  CHECK(failure(TokenSet::wikitext2).find("WikiText-2 was not found") != std::string::npos);
+  CHECK(remarks.empty());
+}
+
+TEST_CASE("labelled texts are found as images are") {
+  const ScratchFolder folder;
+  const std::string rows = "1,a a\n2,b b\n3,c c\n4,d d\n";
+  for (const char* name : {"flag/ag_news/train.csv", "flag/ag_news/test.csv", "caches/ag_news/train.csv", "caches/ag_news/test.csv"})
+    folder.write(name, rows);
+  ImagePlaces places{.data = folder / "flag", .caches = folder / "caches"};
+  Remarks remarks;
+  const auto found = [&] { return find_ag_news({}, places, remarks); };
+  CHECK(found().source == folder / "flag/ag_news");
+  places.data = folder / "flag/ag_news";
+  CHECK(found().source == folder / "flag/ag_news");
+  places.data.clear();
+  CHECK(found().source == folder / "caches/ag_news");
+  folder.write("caches/ag_news/test.csv", "5,a\n");
+  CHECK(format_error([&] { found(); }).find("AG News was not found") != std::string::npos);
+  CHECK(remarks.at(0).find("the cache is damaged") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(folder / "absent"));
+  places.data = folder / "absent";
+  CHECK(format_error([&] { found(); }).find("there is no such folder; wanted in it: train.csv[.gz], test.csv[.gz]") != std::string::npos);
 }
 
 TEST_CASE("the environment says where to look") {

@@ -101,6 +101,7 @@ TEST_CASE("a folder of one's own texts; rare words are <unk>") {
   folder.write("test.txt", "d b\n");
   REQUIRE(is_own_text(folder.path()));
   const TokenData data = load_own_text(folder.path() + "/");
+  CHECK(data.name == std::filesystem::path(folder.path()).filename().string());
   CHECK(data.vocabulary.words() == std::vector<std::string>{"<unk>", "<eos>", "a", "b"});
   CHECK(spelled(data, data.train) == "a b a <eos> <unk> b <eos>");
   CHECK(spelled(data, data.valid) == "<unk> a <eos>");
