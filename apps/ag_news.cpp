@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
     ParamStore params(run.device(), run.seed());
     const MeanOfEmbeddings net(Scope{params, run.form()}, texts.vocabulary.size(), texts.train.classes, {.dropout = run.options().dropout});
     run.show(summary(net, {run.options().steps, 1}, {.dtype = Dtype::i32}));
-    run.show_baseline("tf-idf and logistic regression", {"accuracy", tf_idf_accuracy(texts)});
-    return run.fit(net, params, texts, cross_entropy);
+    TrainingData batches = text_batches(texts, run.options());
+    batches.baselines.push_back({"tf-idf and logistic regression", {{"accuracy", tf_idf_accuracy(texts)}}});
+    return run.fit(net, params, batches, cross_entropy);
   });
 }

@@ -50,7 +50,8 @@ void for_each_option(Options& o, Visit&& visit_one) {
   visit("evaluations", o.evaluations, "times an epoch that a fixed part of the validation images is evaluated");
   visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
   if (!o.model.empty()) visit("model", o.model, o.look_back > 0 ? "linear, nlinear, revin or dlinear" : "resnet9, resnet12, vgg9 or vgg12");
-  if (!o.model.empty())
+  if (!o.pattern.empty()) visit("width", o.width, "units of the recurrence");
+  else if (!o.model.empty())
     visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
   if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
   if (o.steps != 0) visit("steps", o.steps, "tokens of a text that are read, or of each stream in a batch");
@@ -58,6 +59,11 @@ void for_each_option(Options& o, Visit&& visit_one) {
   if (!o.set.empty()) visit("set", o.set, "which extract of the data: first1000h, 2014, last840h, mt200, benchmark or uci");
   if (o.look_back != 0) visit("look_back", o.look_back, "steps that a forecast is made from");
   if (o.look_back != 0) visit("horizon", o.horizon, "steps that are forecast");
+  if (!o.pattern.empty()) {
+    visit("pattern", o.pattern, "links of the recurrence: lower_bidiagonal (each step takes the last), dilated(K), skip(K)");
+    visit("layers", o.layers, "recurrences on top of each other");
+    visit("words", o.words, "written after the training, to OUT/text.txt");
+  }
   visit("form", o.form, "sparse, native or untied");
   visit("density", o.density, "share of 16x16 blocks kept where an app prunes");
   visit("seed", o.seed, "of every random draw");
@@ -219,6 +225,9 @@ void check(const RunOptions& o) {
   if (o.evaluations > 0 && o.validation == 0)
     refuse_value("evaluations", o.evaluations, "0 without --validation: nothing is chosen by looking at the test set");
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
+  if (!o.pattern.empty() && (o.layers < 1 || o.layers > 16)) refuse_value("layers", o.layers, "in [1, 16]");
+  if (!o.pattern.empty() && o.width < 1) refuse_value("width", o.width, "at least 1");
+  if (o.words < 0 || o.words > 1'000'000) refuse_value("words", o.words, "in [0, 1000000]");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
   if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");
   if (o.steps < 0 || o.steps > 1 << 16) refuse_value("steps", o.steps, "in [1, 65536]");

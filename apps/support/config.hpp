@@ -35,6 +35,9 @@ struct RunOptions {
   std::string set;              ///< which of an app's data sets; empty: it has only one
   int look_back = 0;            ///< steps of a series that a forecast is made from; 0: the app forecasts nothing
   int horizon = 0;              ///< steps that it tells
+  std::string pattern;          ///< links of a recurrence; empty: the app has none
+  int layers = 0;               ///< recurrences on top of each other
+  int words = 0;                ///< that a language model writes after its training
   std::string form = "sparse";  ///< sparse, native or untied
   double density = 1;           ///< share of 16x16 blocks kept where an app prunes
   std::uint64_t seed = 42;

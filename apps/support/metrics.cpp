@@ -79,8 +79,13 @@ double value_of(const std::string& metric, const Tally& tally, Measure measure) 
 std::string text_of(const Tally& tally, Measure measure) {
   char text[80];
   std::snprintf(text, sizeof text, "loss %.4f", tally.mean_loss());
-  std::string all = text;
-  for (const auto& [name, value] : tally.measured(measure)) {
+  return text + text_of(tally.measured(measure), measure);
+}
+
+std::string text_of(const std::vector<Metric>& measured, Measure measure) {
+  std::string all;
+  char text[80];
+  for (const auto& [name, value] : measured) {
     if (measure == Measure::accuracy) std::snprintf(text, sizeof text, "  %s %.2f %%", name.c_str(), 100 * value);
     else std::snprintf(text, sizeof text, measure == Measure::error ? "  %s %.4f" : "  %s %.2f", name.c_str(), value);
     all += text;

@@ -53,7 +53,9 @@ struct Tally {
 /// The value of a metric, or of "loss". NaN if there is none of that name.
 double value_of(const std::string& metric, const Tally& tally, Measure measure);
 
-/// "loss 0.4321  accuracy 85.12 %", "loss 0.4321  mse 0.4321  mae 0.4012".
+/// "  accuracy 85.12 %", "  mse 0.4321  mae 0.4012".
+std::string text_of(const std::vector<Metric>& measured, Measure measure);
+/// "loss 0.4321  accuracy 85.12 %".
 std::string text_of(const Tally& tally, Measure measure);
 
 /// Adds what the measure sums over one batch's predictions: nothing for perplexity.

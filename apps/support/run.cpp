@@ -217,8 +217,10 @@ void Run::show(const Summary& summary) {
   say(text_of(summary, options_.form));
 }
 
-void Run::show_baseline(const std::string& method, const Metric& metric) const {
-  say(cat("baseline, ", method, ": test ", metric.first, " ", metric.second));
+void Run::leave(const std::string& name, const std::string& text) const {
+  if (options_.dry_run) return;
+  say(text);
+  write_text(options_.out + "/" + name, text);
 }
 
 int Run::fit_model(const Model& model, const TrainingData& data) {
@@ -229,11 +231,8 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
     say(to_json(options_));
     return kOk;
   }
-  for (const Baseline& baseline : data.baselines) {
-    char errors[80];
-    std::snprintf(errors, sizeof errors, "mse %.4f  mae %.4f", baseline.mse, baseline.mae);
-    say(cat("baseline on the test ", data.samples, ": ", baseline.name, "  ", errors));
-  }
+  for (const auto& [name, measured] : data.baselines)
+    say(cat("baseline on the test ", data.samples, ": ", name, text_of(measured, data.measure)));
   const std::string& out = options_.out;
   make_folder(out);
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
@@ -264,7 +263,8 @@ std::string Run::result_json(const TrainingData& data, const Position& at) const
                               {"steps", at.step()},
                               {"test_loss", at.test.mean_loss()}};
   for (const auto& [name, value] : at.test.measured(data.measure)) json["test_" + name] = value;
-  for (const Baseline& baseline : data.baselines) json["baselines"][baseline.name] = {{"mse", baseline.mse}, {"mae", baseline.mae}};
+  for (const auto& [name, measured] : data.baselines)
+    for (const auto& [metric, value] : measured) json["baselines"][name][metric] = value;
   json["parameters"] = summary_.total.parameters;
   json["nnz"] = summary_.total.nnz;
   json["peak_memory"] = peak_memory();

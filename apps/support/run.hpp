@@ -51,8 +51,9 @@ class Run {
   SeriesData electricity() const;
   /// Prints a network's summary and keeps it for OUT/summary.txt.
   void show(const Summary& summary);
-  /// Prints what a simpler method reaches on the test set.
-  void show_baseline(const std::string& method, const Metric& metric) const;
+
+  /// Prints a text that a finished run made and writes it to OUT/`name`; nothing in a dry run.
+  void leave(const std::string& name, const std::string& text) const;
 
   /// Trains `net` by `loss`, with the run's label smoothing where that takes options, in training (Var -> Var, or with what it carries from
   /// batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt, metrics.jsonl, last.safetensors, plots and, at the end,

@@ -106,7 +106,8 @@ TrainingData series_batches(const SeriesData& data, const RunOptions& options, S
   batches.fingerprint = fingerprint_of(*series, training.size);
   batches.input = train->input();
   batches.measure = Measure::error;
-  batches.baselines = baselines(*series, windows(Part::test), training.size, data.series.interval);
+  for (const Baseline& b : baselines(*series, windows(Part::test), training.size, data.series.interval))
+    batches.baselines.push_back({b.name, {{"mse", b.mse}, {"mae", b.mae}}});
   batches.illustrate = [=, range = windows(Part::test)](const Predict& predict, const std::string& out) {
     return write_forecast(series, range, evaluation, predict, out);
   };

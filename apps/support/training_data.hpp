@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weft/apps/support/metrics.hpp>
@@ -11,7 +12,6 @@
 #include <weft/core/storage.hpp>
 #include <weft/core/tensor.hpp>
 #include <weft/data/batches.hpp>
-#include <weft/data/windows.hpp>
 
 namespace weft {
 
@@ -32,7 +32,8 @@ struct TrainingData {
   Measure measure = Measure::accuracy;
   /// The other view of a batch over which the last test is averaged; empty: there is none.
   std::function<Tensor(const Tensor& x, const Pool& pool)> mirror;
-  std::vector<Baseline> baselines{};  ///< errors on the test samples of forecasts that nobody trained
+  /// What simpler methods reach on the test samples, by their names.
+  std::vector<std::pair<std::string, std::vector<Metric>>> baselines{};
   /// Leaves an example of what was learnt in the folder `out`. Returns the gnuplot script that draws it; empty: there is none.
   std::function<std::string(const Predict& predict, const std::string& out)> illustrate;
 };

@@ -1,0 +1,20 @@
+// An LSTM on the words of the Penn Treebank, every layer a sparse matrix product: ./run ptb
+#include <weft.hpp>
+#include <weft/apps/models/language_net.hpp>
+#include <weft/apps/support/run.hpp>
+
+using namespace weft;
+
+int main(int argc, char** argv) {
+  return guarded([&] {
+    Run run(argc, argv, language_recipe({.epochs = 20, .dropout = 0.45}));
+    const TokenData text = run.tokens(TokenSet::ptb);
+    ParamStore params(run.device(), run.seed());
+    const LanguageNet net(Scope{params, run.form()}, text.vocabulary.size(), run.options());
+    run.show(summary([&net](Var ids) { return net.whole(ids); }, {stepped(run.options()).steps, 1}, {.dtype = Dtype::i32}));
+    const int code = run.fit(net, params, token_batches(text, stepped(run.options())),
+                             [&net](Var states, const Tensor& next) { return net.loss(states, next); });
+    if (code == kOk) run.leave("text.txt", written_by(net, text.vocabulary, run.options().words, run.seed()));
+    return code;
+  });
+}
