@@ -63,9 +63,10 @@ class MovingAverage {
 
   Var operator()(Var x) const {
     const LayerCall call(x.tape(), path_);
+    const Shape rows = x.rows();  // a copy: the tape grows
     const Var share = x.tape().input(share_);
     const Var y =
-        native_ ? native_linear(share, Var(), x, steps_) : reshape(spmm(pattern_, share, Var(), flatten(x), {series_ * steps_}), x.rows());
+        native_ ? native_linear(share, Var(), x, steps_) : reshape(spmm(pattern_, share, Var(), flatten(x), {series_ * steps_}), rows);
     return call.done(y, [&] { return LayerInfo{path_, "moving_average", pattern_, {}, 1}; });
   }
 
