@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -52,6 +53,11 @@ void add_folder(Growing& tree, const std::filesystem::path& folder, const std::s
       if (wanted(below + name)) tree.add(below + name, read_file((folder / name).string(), kMostFileBytes));
     } else if (depth < kDepth) {
       add_folder(tree, folder / name, below + name + "/", depth + 1, wanted);
+    } else {
+      throw FormatError({.op = "data",
+                         .path = (folder / name).string(),
+                         .what = cat("the folder is more than ", kDepth, " folders deep, where no file is read"),
+                         .hint = "move it away"});
     }
   }
 }
@@ -72,14 +78,14 @@ class Tar {
   bool next() {
     do {
       const int code = archive_read_next_header(archive_.get(), &entry_);
-      if (code == ARCHIVE_EOF) return false;
+      if (code == ARCHIVE_EOF) return check_end(), false;
       if (code != ARCHIVE_OK) refuse_archive();
       check();
     } while (archive_entry_filetype(entry_) == AE_IFDIR);
     return true;
   }
 
-  /// The member's path without "./" before it.
+  /// The member's path without "." or empty parts.
   const std::string& name() const { return name_; }
 
   Bytes read() {
@@ -112,15 +118,30 @@ class Tar {
     name_ = name != nullptr ? name : "";
     if (name_.empty()) refuse("has no name that can be read");
     if (name_.starts_with('/')) refuse("has an absolute path");
-    while (name_.starts_with("./")) name_.erase(0, 2);
     for (const std::filesystem::path& part : std::filesystem::path(name_))
       if (part == "..") refuse("leads out of its folder");
+    name_ = std::filesystem::path(name_).lexically_normal().string();
     const auto type = archive_entry_filetype(entry_);
     const bool links = archive_entry_hardlink(entry_) != nullptr || archive_entry_symlink(entry_) != nullptr;
     if (links || (type != AE_IFREG && type != AE_IFDIR)) refuse("is neither a file nor a folder");
     if (archive_entry_sparse_count(entry_) > 0) refuse("is a sparse file");
     const std::int64_t size = archive_entry_size_is_set(entry_) != 0 ? archive_entry_size(entry_) : -1;
     if (size < 0 || size > kMostFileBytes) refuse(cat("has ", size, " bytes; at most ", kMostFileBytes, " are read"));
+  }
+
+  /// A tar that is cut off between two members looks whole but for the blocks of zeros that must end it (POSIX.1, pax): the last one is
+  /// looked at, as libarchive takes the end of the file for an end too.
+  void check_end() const {
+    constexpr int kBlock = 512;
+    char block[kBlock] = {1};
+    std::ifstream in(path_, std::ios::binary);
+    in.seekg(-kBlock, std::ios::end).read(block, kBlock);
+    if (!in || std::any_of(std::begin(block), std::end(block), [](char byte) { return byte != 0; }))
+      throw FormatError(
+          {.op = "tar",
+           .path = path_,
+           .what = cat("the archive lacks the blocks of zeros that end a tar", name_.empty() ? "" : cat(", after '", name_, "'")),
+           .hint = "it is cut off: fetch it again"});
   }
 
   std::string path_, name_;

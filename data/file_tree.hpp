@@ -23,10 +23,10 @@ Bytes read_file(const std::string& path, std::int64_t most);
 std::vector<std::string> names_in(const std::string& folder);
 
 /// Reads the files that are wanted, at most three folders below `folder`; hidden ones are passed over, links are followed.
-/// Throws FormatError, naming the file, if one cannot be read or has more than 4 MiB, or all of them more than 2 GiB.
+/// Throws FormatError, naming the file or folder, if one cannot be read, has more than 4 MiB or lies deeper, or all have more than 2 GiB.
 FileTree read_folder(const std::string& folder, const PathFilter& wanted);
 
-/// Reads the files that are wanted from a plain tar (any dialect that libarchive knows), whose paths may begin with "./" and with
+/// Reads the files that are wanted from a plain tar (any dialect that libarchive knows), whose paths may have "./" in them and begin with
 /// `root`. Writes nothing to disk, allocates at most 4 MiB for a member that it refuses.
 /// Throws FormatError, naming the member, if one leads out of the tree, is neither a file nor a folder, comes twice, is sparse or larger
 /// than read_folder allows, or if the archive is cut off or is no tar.

@@ -33,18 +33,28 @@ bool is_folder(const std::string& path) {
   return std::filesystem::is_directory(path, ignored);
 }
 
-/// The folders in a folder: the classes.
+/// The folders in a folder: the classes. What would be left out there without a word is refused: images, and links that lead nowhere.
 std::vector<std::string> classes_in(const std::string& folder) {
-  std::vector<std::string> names = names_in(folder);
-  std::erase_if(names, [&](const std::string& name) { return !is_folder(below(folder, name)); });
-  if (names.empty()) refuse(folder, "the folder holds no folder of a class", "put the images of each class into a folder of its name");
-  return names;
+  constexpr const char* kHint = "put the images of each class into a folder of its name";
+  std::vector<std::string> classes;
+  for (const std::string& name : names_in(folder)) {
+    const std::string path = below(folder, name);
+    std::error_code failure;
+    const std::filesystem::file_status status = std::filesystem::status(path, failure);
+    if (!std::filesystem::exists(status)) refuse(path, cat("it cannot be looked into: ", failure.message()), "mend it, or move it away");
+    if (std::filesystem::is_directory(status)) classes.push_back(name);
+    else if (is_jpeg_name(name)) refuse(path, "the image is in no class's folder", kHint);
+  }
+  if (classes.empty()) refuse(folder, "the folder holds no folder of a class", kHint);
+  return classes;
 }
 
 /// The images of one class.
 std::vector<std::string> images_in(const std::string& folder) {
   std::vector<std::string> paths;
   for (const std::string& name : names_in(folder)) {
+    if (is_folder(below(folder, name)))
+      refuse(below(folder, name), "a folder within the folder of a class", "put its images beside the class's other images");
     if (!is_jpeg_name(name)) refuse(below(folder, name), "not a .jpg or .jpeg file", "convert it to JPEG, or move it away");
     paths.push_back(below(folder, name));
   }
@@ -105,12 +115,19 @@ ImageData load_image_folder(const std::string& folder, int side) {
   const std::string train = below(folder, "train"), test = below(folder, "test"), val = below(folder, "val");
   if (!is_folder(test) && !is_folder(val))
     refuse(folder, "there is neither test/ nor val/ beside train/", "move some images of each class from train/<class>/ to test/<class>/");
+  const std::string measured = is_folder(test) ? test : val;
+  std::error_code ignored;
+  if (std::filesystem::equivalent(train, measured, ignored))
+    refuse(measured, "it is train/ itself: what is learnt would be measured on itself", "set other images of each class aside for it");
   const std::vector<std::string> classes = classes_in(train);
+  if (classes.size() == 1)
+    refuse(train, cat("'", classes.front(), "' is the only class: there is nothing to tell apart"),
+           "put the images of each class into a folder of its name");
   const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
   return {.name = (path.has_filename() ? path : path.parent_path()).filename().string(),
           .source = folder,
           .train = load_set(train, classes, side),
-          .test = load_set(is_folder(test) ? test : val, classes, side)};
+          .test = load_set(measured, classes, side)};
 }
 
 }  // namespace weft

@@ -15,8 +15,9 @@ bool is_image_folder(const std::string& folder);
 /// over. Of each image the central square is resized to side x side by a triangle filter that is widened where it shrinks, on the
 /// stored values: PIL's bilinear filter but for rounding and the border, where the outermost pixels are repeated.
 /// Cost: memory of the resized images, and of one image, at most 2^26 pixels and 64 MiB, as it is stored for each thread.
-/// Throws ConfigError unless side is in [8, 1024]; FormatError, naming the folder or file, if there is neither test/ nor val/, no class, a
-/// class without images, a class of the test set that is not in the training set, a file that is no JPEG, or as Jpeg.
+/// Throws ConfigError unless side is in [8, 1024]; FormatError, naming the folder or file, if there is neither test/ nor val/ or that is
+/// train/ itself, fewer than two classes, a class without images, a class of the test set that is not in the training set, an image in no
+/// class's folder, a folder or a file that is no JPEG among the images, a link that leads nowhere, or as Jpeg.
 ImageData load_image_folder(const std::string& folder, int side);
 
 }  // namespace weft

@@ -281,6 +281,13 @@ void apply_own_settings(const std::string& file, RunOptions& options) {
   }
 }
 
+/// Refuses what was asked for beyond the app's own values and would do nothing beside the others.
+void check_used(const RunOptions& o, const RunOptions& defaults) {
+  if (o.warmup > 0 && o.warmup != defaults.warmup && o.schedule != "linear" && o.schedule != "cosine")
+    refuse_value("warmup", o.warmup, cat("left away: the schedule '", o.schedule, "' has no warm-up"));
+  if (o.fill != defaults.fill && o.shift == 0) refuse_value("fill", o.fill, "left away: without --shift nothing is brought in");
+}
+
 }  // namespace
 
 RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults) {
@@ -295,6 +302,7 @@ RunOptions read_options(int argc, const char* const* argv, const RunOptions& def
   if (!asked.config.empty()) apply_json(file_text(asked.config), asked.config, options);
   apply_flags(argc, argv, options);
   check(options);
+  check_used(options, defaults);
   if (resumes && options.budget != own_budget)
     throw ConfigError(
         {.op = "--resume",

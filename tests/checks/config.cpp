@@ -81,6 +81,15 @@ TEST_CASE("an app has no flag and no key for what it lacks") {
   CHECK(to_json(RunOptions{}).find("dropout") != std::string::npos);
 }
 
+TEST_CASE("a flag that would do nothing beside the others is refused, an app's own value is not") {
+  says(message([] { read({"--schedule", "triangle", "--warmup", "5"}); }), "warmup is 5, it must be left away: the schedule 'triangle'");
+  says(message([] { read({"--fill", "reflect"}); }), "fill is reflect, it must be left away: without --shift");
+  CHECK(read({"--schedule", "triangle"}, {.warmup = 100}).warmup == 100);
+  CHECK(read({"--shift", "0"}, {.shift = 4, .fill = "reflect"}).fill == "reflect");
+  CHECK(read({"--warmup", "5"}).warmup == 5);
+  CHECK(read({"--fill", "reflect", "--shift", "2"}).fill == "reflect");
+}
+
 TEST_CASE("a path that is no text is refused, since config.json could not hold it") {
   says(message([] { read({"--out", "a\xff"}); }), "out is a\xef\xbf\xbd, it must be text in UTF-8");
   CHECK(read({"--out", "\xc3\xa4"}).out == "\xc3\xa4");

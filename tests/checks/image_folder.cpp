@@ -137,8 +137,7 @@ TEST_CASE("the central square of any image is filtered to the wanted side") {
   for (const auto& sides : std::vector<std::pair<int, int>>{{16, 16}, {64, 64}, {17, 40}, {50, 31}, {9, 30}, {1, 1}, {3, 60}}) {
     const int height = sides.first, width = sides.second;
     const ScratchFolder folder;
-    folder.write("set/train/a/a.jpg", textured(height, width));
-    folder.write("set/test/a/a.jpg", textured(height, width));
+    for (const char* name : {"train/a", "train/b", "test/a"}) folder.write(std::string("set/") + name + "/a.jpg", textured(height, width));
     INFO(height, "x", width);
     CHECK(worst_of_texture(load_image_folder(folder.path() + "/set", 16).train, height, width) <= kRounding);
   }
@@ -164,7 +163,7 @@ TEST_CASE("a folder without what a set needs is one error that says what to do")
   check_names(failure(pets), pets + "/train/dogs/c.jpg", "Premature end");
   std::filesystem::remove(pets + "/train/dogs/c.jpg");
   std::filesystem::create_directories(pets + "/train/dogs/c.jpg");
-  check_names(failure(pets), pets + "/train/dogs/c.jpg", "not a regular file");
+  check_names(failure(pets), pets + "/train/dogs/c.jpg", "a folder within the folder of a class");
   std::filesystem::remove(pets + "/train/dogs/c.jpg");
 
   std::filesystem::remove_all(pets + "/test");
@@ -178,6 +177,36 @@ TEST_CASE("a folder without what a set needs is one error that says what to do")
   check_names(failure(pets), pets + "/train", "the folder holds no folder of a class");
   for (const int side : {0, 7, 1025})
     CHECK_THROWS_WITH_AS(load_image_folder(pets, side), doctest::Contains("must be in [8, 1024]"), ConfigError);
+}
+
+TEST_CASE("what would be left out or measured in vain without a word is refused") {
+  const ScratchFolder folder;
+  const std::string pets = folder / "pets";
+  write_pets(folder);
+  folder.write("pets/train/stray.jpg", image(0));
+  check_names(failure(pets), pets + "/train/stray.jpg", "the image is in no class's folder");
+  std::filesystem::rename(pets + "/train/stray.jpg", pets + "/test/stray.jpg");
+  check_names(failure(pets), pets + "/test/stray.jpg", "the image is in no class's folder");
+  std::filesystem::remove(pets + "/test/stray.jpg");
+  for (const char* target : {"absent", "birds"}) {  // nowhere, and itself
+    std::filesystem::create_symlink(target, pets + "/train/birds");
+    check_names(failure(pets), pets + "/train/birds", "it cannot be looked into");
+    std::filesystem::remove(pets + "/train/birds");
+  }
+  folder.write("pets/train/dogs/puppies/a.jpg", image(0));
+  check_names(failure(pets), pets + "/train/dogs/puppies", "a folder within the folder of a class");
+  std::filesystem::remove_all(pets + "/train/dogs/puppies");
+  CHECK(failure(pets).empty());
+
+  std::filesystem::create_directory_symlink(pets + "/train/dogs", pets + "/train/birds");
+  CHECK(load_image_folder(pets, 16).train.labels == Labels{0, 0, 1, 2, 2});
+  std::filesystem::rename(pets + "/test", pets + "/kept");
+  std::filesystem::create_directory_symlink("train", pets + "/test");
+  check_names(failure(pets), pets + "/test", "it is train/ itself");
+  std::filesystem::remove(pets + "/test");
+  std::filesystem::rename(pets + "/kept", pets + "/test");
+  for (const char* name : {"birds", "cats"}) std::filesystem::remove_all(pets + "/train/" + name);
+  check_names(failure(pets), pets + "/train", "'dogs' is the only class");
 }
 
 TEST_CASE("files and images that are too large are refused before they are stored") {

@@ -206,6 +206,14 @@ TEST_CASE("classes, images and annotations that do not fit each other are refuse
   check_tree_refused("setup.sh", "", "'setup.sh' is no file of Tiny ImageNet");
 }
 
+TEST_CASE("images in a folder that is too deep are not left out without a word") {
+  const ScratchFolder folder;
+  write_tree(folder, "tree", small_tree());
+  folder.write("tree/train/n01/images/more/n01_3.JPEG", image(9));
+  check_names(format_error([&] { load_tiny_imagenet(folder / "tree"); }), folder / "tree/train/n01/images/more",
+              "more than 3 folders deep");
+}
+
 TEST_CASE("the first bad image is named, on any number of threads") {
   const ScratchFolder folder;
   Files files = small_tree();
@@ -232,6 +240,7 @@ TEST_CASE("a tar that leads elsewhere is refused, and nothing is written") {
   check_member_refused(folder, {.name = in + "n01_3.JPEG", .type = '3'}, "neither a file nor");
   check_member_refused(folder, {.name = in + "n01_3.JPEG", .type = '6'}, "neither a file nor");
   check_member_refused(folder, {.name = in + "n01_2.JPEG", .bytes = image(9)}, "train/n01/images/n01_2.JPEG is there twice");
+  check_member_refused(folder, {.name = root + "train//n01/./images/n01_2.JPEG", .bytes = image(9)}, "n01_2.JPEG is there twice");
   check_member_refused(folder, {.name = "wnids.txt", .bytes = "n01\n"}, "wnids.txt is there twice");
   check_member_refused(folder, {.name = root + "train/n01/n01_2.JPEG", .bytes = image(9)}, "is no file of Tiny ImageNet");
   check_member_refused(folder, {.name = root + "train/n01/images/deeper/n01_3.JPEG", .bytes = image(9)}, "is no file of");
@@ -265,6 +274,12 @@ TEST_CASE("a tar that ends early, and what is no tar, is refused") {
   const std::string bytes = tar_bytes(members_of(small_tree()));  // wnids.txt and words.txt are last
   for (std::size_t length = 0; length + 2 * 512 + 2 * 1024 < bytes.size(); length += 97)
     check_tar_refused(folder, bytes.substr(0, length), "hostile.tar");
+  std::vector<TarMember> members = members_of(small_tree());
+  std::reverse(members.begin(), members.end());  // images are last: what a cut between two of them leaves would do
+  const std::string reversed = tar_bytes(members);
+  for (std::size_t length = 512; length + 1024 <= reversed.size(); length += 512)
+    check_tar_refused(folder, reversed.substr(0, length), "hostile.tar");
+  check_tar_refused(folder, reversed.substr(0, reversed.size() - 1024), "lacks the blocks of zeros that end a tar");
   check_tar_refused(folder, std::string(2048, 'x'), "must be a plain, whole tar");
   check_tar_refused(folder, "PK\x03\x04 a zip", "unpack any other and name the folder");
   check_tar_refused(folder, tar_bytes({}), "wnids.txt is missing");
