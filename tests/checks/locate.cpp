@@ -298,7 +298,7 @@ TEST_CASE("Tiny ImageNet is found as a folder or a tar, and images of one's own 
   write_tiny("flag/tiny-imagenet/tiny-imagenet-200", 1);
   write_tiny("variable/tiny-imagenet-200", 2);
   write_tiny("caches/tiny-imagenet", 3);
-  folder.write("own/train/a/a.jpg", jpeg);
+  for (const char* name : {"a", "b"}) folder.write(std::string("own/train/") + name + "/a.jpg", jpeg);
   folder.write("own/test/a/a.jpg", jpeg);
   folder.write("tars/tiny-imagenet.tar", oracle::tar_bytes({{.name = "wnids.txt"}}));
 
