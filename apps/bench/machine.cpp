@@ -15,8 +15,10 @@ namespace weft::bench {
 
 namespace {
 
-constexpr const char* kBrakes[] = {"OPENBLAS_CORETYPE",  "OPENBLAS_NUM_THREADS",    "DNNL_MAX_CPU_ISA",
-                                   "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY"};
+// What slows a library down. ./run gives apps a short GOMP_SPINCOUNT, since other programs may want the cores that their threads wait on;
+// here it would nearly double a small network's step.
+constexpr const char* kBrakes[] = {"OPENBLAS_CORETYPE",       "OPENBLAS_NUM_THREADS", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA",
+                                   "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY",  "GOMP_SPINCOUNT"};
 constexpr const char* kRemoved = "WEFT_BENCH_REMOVED";
 
 /// What follows "key<spaces>:" in the first such line of a file of the system; empty if there is none.
