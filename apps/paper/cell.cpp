@@ -66,7 +66,7 @@ bool has_begun(const Place& place, const Benchmark& benchmark, const Cell& cell)
   const auto is = [&](const char* name, const nlohmann::json& value) { return config.contains(name) && config[name] == value; };
   return config.is_object() && is("form", cell.form) && is("density", cell.density) && is("seed", cell.seed) &&
          is("epochs", fitted_epochs(place, benchmark).value_or(0)) && is("validation", kValidation) && is("evaluations", kEvaluations) &&
-         (benchmark.width == 0 || is("width", benchmark.width));
+         is("data", place.data) && (benchmark.width == 0 || is("width", benchmark.width));
 }
 
 /// The app's call for a cell, less the length of its training.

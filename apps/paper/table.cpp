@@ -154,13 +154,19 @@ std::string difference_text(Metric metric, const Verdict& v) {
              v.interval ? cat(" ± ", fixed(style.scale * *v.interval, style.decimals)) : "", metric == Metric::accuracy ? " points" : "");
 }
 
+/// "1.37 (1.21 to 1.55)".
+std::string ratio_text(const Verdict& v) {
+  if (!v.epochs_ratio) return kNone;
+  return fixed(*v.epochs_ratio, 2) +
+         (v.epochs_interval ? cat(" (", fixed(v.epochs_interval->first, 2), " to ", fixed(v.epochs_interval->second, 2), ")") : "");
+}
+
 std::string verdicts(const std::vector<Section>& sections) {
   std::string text = header({"data", "form against native", "quality", "better on the test by", "epochs to target", "ratio"});
   for (const Section& s : sections)
     for (const char* form : {"sparse", "untied"})
       if (const std::optional<Verdict> v = verdict_of(s, form))
-        text += row({s.benchmark.name, form, v->quality, difference_text(s.benchmark.metric, *v), v->epochs,
-                     v->epochs_ratio ? fixed(*v->epochs_ratio, 2) : kNone});
+        text += row({s.benchmark.name, form, v->quality, difference_text(s.benchmark.metric, *v), v->epochs, ratio_text(*v)});
   return text;
 }
 
@@ -197,13 +203,14 @@ std::string to_markdown(const std::vector<Section>& sections) {
   std::string text = "# One network, three forms\n\n" + results(sections);
   text += cat(
       "\nMinutes of training for each form and seed, evaluation apart: ", budgets(sections),
-      ". Each app's default model and recipe, for as many epochs as fit into these minutes in the slowest of the three forms: all have one "
+      ". Each app's default model (of width 16 where it has a width) and recipe, for as many epochs as fit into these minutes in the "
+      "slowest of the three forms: all have one "
       "schedule. ",
       percent(kValidation, 0),
       " of the training samples are held out for validation where there is no official split; the test set is read once, after the last "
       "epoch. *Epochs to target*: when a "
       "curve of ",
-      kEvaluations, " evaluations an epoch, on a fixed part of the validation samples, first comes within ", percent(kTolerance, 0),
+      kEvaluations, " evaluations an epoch, on 512 fixed validation samples, first comes within ", percent(kTolerance, 0),
       " of the best value of the native form's. *ms a step* and *PyTorch* (the better of its two memory formats, the same model): 40 steps "
       "taken turn about, 25th percentile. *nnz*: entries of all matrices, which the native form computes with and never stores.\n");
   text +=
@@ -214,7 +221,7 @@ std::string to_markdown(const std::vector<Section>& sections) {
       verdicts(sections);
   text += cat("\nQuality *matches* if the difference is at most ", percent(kTolerance, 0),
               " of native's value; with three seeds and more its whole 95 % interval must say so, or it is *undecided*. Epochs are "
-              "*comparable* within 10 %.\n");
+              "*comparable* within 10 %, and judged like quality by the paired ratios of three seeds and more.\n");
   if (const std::string pruned = appendix(sections); !pruned.empty())
     text += cat(
         "\n## Appendix: a quarter of the blocks\n\nThe sparse form with `--density ", fixed(kPruned, 2),

@@ -30,6 +30,14 @@ std::string quality(double difference, double interval, double native) {
   return difference > 0 ? "exceeds" : "below";
 }
 
+/// Of a ratio to native's epochs and the ends of its interval.
+std::string epochs(double ratio, double low, double high) {
+  if (low >= 1 - kComparable && high <= 1 + kComparable) return "comparable";
+  if (ratio < 1 - kComparable && high < 1) return "fewer";
+  if (ratio > 1 + kComparable && low > 1) return "more";
+  return "undecided";
+}
+
 }  // namespace
 
 Spread spread(const std::vector<double>& values) {
@@ -66,14 +74,21 @@ Verdict compare(const std::vector<Outcome>& form, const std::vector<Outcome>& na
     if (own && other) logs.push_back(std::log(*own / *other));
   }
   const Spread difference = spread(differences);
-  Verdict verdict{
-      .quality = "", .epochs = "not reached", .difference = difference.mean, .interval = std::nullopt, .epochs_ratio = std::nullopt};
+  Verdict verdict{.quality = "",
+                  .epochs = "not reached",
+                  .difference = difference.mean,
+                  .interval = std::nullopt,
+                  .epochs_ratio = std::nullopt,
+                  .epochs_interval = std::nullopt};
   if (difference.deviation)
     verdict.interval = kStudent.at(form.size() - 2) * *difference.deviation / std::sqrt(static_cast<double>(form.size()));
   verdict.quality = quality(difference.mean, verdict.interval.value_or(0), spread(values).mean);
   if (logs.size() < form.size()) return verdict;
-  verdict.epochs_ratio = std::exp(spread(logs).mean);
-  verdict.epochs = *verdict.epochs_ratio < 1 - kComparable ? "fewer" : *verdict.epochs_ratio > 1 + kComparable ? "more" : "comparable";
+  const Spread log = spread(logs);
+  const double half = log.deviation ? kStudent.at(logs.size() - 2) * *log.deviation / std::sqrt(static_cast<double>(logs.size())) : 0;
+  verdict.epochs_ratio = std::exp(log.mean);
+  if (log.deviation) verdict.epochs_interval = std::pair{std::exp(log.mean - half), std::exp(log.mean + half)};
+  verdict.epochs = epochs(*verdict.epochs_ratio, std::exp(log.mean - half), std::exp(log.mean + half));
   return verdict;
 }
 

@@ -89,6 +89,17 @@ TEST_CASE("epochs are fewer, comparable within a tenth, or more") {
   CHECK(compare(outcomes("untied", {0.8, 0.8}, 3.5), native).epochs == "fewer");
   CHECK(compare(outcomes("untied", {0.8, 0.8}, 4.3), native).epochs == "comparable");
   CHECK(compare(outcomes("untied", {0.8, 0.8}, 5), native).epochs == "more");
+  const auto of_three = [](const char* form, const std::vector<double>& at) {
+    std::vector<Outcome> three;
+    for (std::size_t i = 0; i < at.size(); ++i) three.push_back(outcome(form, kFirstSeed + static_cast<int>(i), 0.8, 0.8, at[i]));
+    return three;
+  };
+  const std::vector<Outcome> three = of_three("native", {4, 4, 4});
+  CHECK(compare(of_three("untied", {4.1, 3.9, 4}), three).epochs == "comparable");
+  CHECK(compare(of_three("untied", {5, 5.1, 5.2}), three).epochs == "more");
+  CHECK(compare(of_three("untied", {3, 3.1, 2.9}), three).epochs == "fewer");
+  CHECK(compare(of_three("untied", {3, 5, 7}), three).epochs == "undecided");
+  CHECK(compare(of_three("untied", {3, 5, 7}), three).epochs_interval->first < 1);
   std::vector<Outcome> once = outcomes("untied", {0.8, 0.8}, 3);
   once[1] = outcome("untied", 43, 0.8, 0.1, 3);
   CHECK(compare(once, native).epochs == "not reached");
@@ -160,8 +171,8 @@ TEST_CASE("a table that was killed is finished by the next call, and a finished 
   pid_t child = 0;
   REQUIRE(posix_spawnp(&child, "env", &quietly, nullptr, arguments.data(), environ) == 0);
   posix_spawn_file_actions_destroy(&quietly);
-  const std::string first = out.path() + "/mnist/native-42/result.json";
-  for (int i = 0; i < 6000 && !std::filesystem::exists(first); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const std::string first = out.path() + "/mnist/native-42/result.json", begun = out.path() + "/mnist/sparse-42/last.safetensors";
+  for (int i = 0; i < 60000 && !std::filesystem::exists(begun); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   REQUIRE(std::filesystem::exists(first));
@@ -172,6 +183,7 @@ TEST_CASE("a table that was killed is finished by the next call, and a finished 
   INFO(second.output);
   CHECK(second.status == 0);
   CHECK(!has(second.output, "== mnist, native-42"));
+  CHECK(has(second.output, "resuming after epoch"));  // sparse-42
   CHECK(has(second.output, "== mnist, untied-42"));
   CHECK(file_bytes(first) == kept);
   for (const char* form : {"| sparse |", "| native |", "| untied |", "sparse, density 0.25"}) CHECK(has(second.output, form));
