@@ -66,7 +66,8 @@ class Run {
                         else return static_cast<void>(carried), net(x);
                       },
                       [loss, smoothing = options_.label_smoothing](Var prediction, const Tensor& targets) {
-                        if constexpr (std::is_invocable_v<LossFunction, Var, const Tensor&>) return loss(prediction, targets);
+                        if constexpr (std::is_invocable_v<LossFunction, Var, const Tensor&>)
+                          return static_cast<void>(smoothing), loss(prediction, targets);
                         else return loss(prediction, targets, {.label_smoothing = prediction.tape().training() ? smoothing : 0});
                       },
                       &params},
