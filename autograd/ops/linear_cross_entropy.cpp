@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::int64_t kChunkBytes = std::int64_t{16} << 20;    // logits at hand: what a last-level cache holds
 constexpr std::int64_t kStoredBytes = std::int64_t{256} << 20;  // logits kept for backward, where they are cheaper than their product
-constexpr std::int64_t kStoredBelow = 256;                      // columns of S
+constexpr std::int64_t kStoredUpTo = 256;                       // columns of S
 
 /// Rows [first, first + rows) of S, applied to each leading row, and where their values lie.
 struct Chunk {
@@ -46,7 +46,7 @@ class Chunked {
       chunks_.push_back({patterns::repeat_diagonal(part, lead), begin * height, part->rows(), first_value, part->values_size()});
     }
     const std::int64_t rows = s->rows();
-    stores_ = x.tape().training() && s->cols() < kStoredBelow && rows * row_bytes_ <= kStoredBytes;
+    stores_ = x.tape().training() && s->cols() <= kStoredUpTo && rows * row_bytes_ <= kStoredBytes;
   }
 
   const Tensor& x() const { return x_; }
