@@ -18,7 +18,7 @@ struct ImageSet {
   std::vector<std::int32_t> labels;  ///< [size]
 };
 
-/// A training and a test set of equal lattice and classes, and at times images of the training set held out for validation.
+/// A training and a test set of equal lattice and classes, and at times one for validation.
 struct ImageData {
   std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", "Tiny ImageNet", or the folder's name for any other set
   std::string source;  ///< where it was found, in one line
