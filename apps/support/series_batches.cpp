@@ -84,7 +84,7 @@ std::string write_forecast(const SeriesPtr& s, WindowRange windows, SeriesLoader
 RunOptions series_recipe(RunOptions o) {
   o.lr = 1e-3;
   o.clip = 1;
-  o.lacks = {"dropout", "label_smoothing", "shift", "fill", "flip", "cutout", "validation", "evaluations", "width", "density"};
+  o.lacks = {"dropout", "label_smoothing", "shift", "fill", "flip", "cutout", "validation", "width", "density"};
   return o;
 }
 

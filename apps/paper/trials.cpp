@@ -1,4 +1,4 @@
-#include <weft/apps/paper/cell.hpp>
+#include <weft/apps/paper/trials.hpp>
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -60,48 +60,75 @@ std::string number(double value) {
   return text;
 }
 
-/// Whether a training with the cell's settings has begun in its folder.
-bool has_begun(const Place& place, const Benchmark& benchmark, const Cell& cell) {
-  const nlohmann::json config = read_json(place.folder(benchmark, cell) + "/config.json");
-  const auto is = [&](const char* name, const nlohmann::json& value) { return config.contains(name) && config[name] == value; };
-  return config.is_object() && is("form", cell.form) && is("density", cell.density) && is("seed", cell.seed) &&
-         is("epochs", fitted_epochs(place, benchmark).value_or(0)) && is("validation", kValidation) && is("evaluations", kEvaluations) &&
-         is("data", place.data) && (benchmark.width == 0 || is("width", benchmark.width));
+/// The settings that a dry run prints last; null if it printed none.
+nlohmann::json printed_settings(const std::string& output) {
+  const std::size_t at = output.find("\n{\n");
+  return at == std::string::npos ? nlohmann::json() : nlohmann::json::parse(output.substr(at, output.rfind('}') - at + 1), nullptr, false);
+}
+
+}  // namespace
+
+std::string Cell::name() const { return cat(form, density < 1 ? cat("-d", std::lround(100 * density)) : "", "-", seed); }
+
+Trials::Trials(Place place, Benchmark benchmark) : place_(std::move(place)), benchmark_(std::move(benchmark)) {}
+
+Trials::Settings Trials::settings_in(const nlohmann::json& json) {
+  Settings settings;
+  if (json.is_object())
+    for (const auto& [name, value] : json.items()) settings[name] = value.dump();
+  return settings;
+}
+
+int Trials::ask() {
+  std::vector<std::string> words{place_.programs + "/" + benchmark_.app, "--dry-run"};
+  if (!place_.data.empty()) words.insert(words.end(), {"--data", place_.data});
+  const ProgramResult said = run_program(words);
+  settings_ = settings_in(printed_settings(said.output));
+  if (said.status == kOk && !settings_.empty()) return kOk;
+  std::fputs(said.output.c_str(), stderr);
+  return said.status != kOk ? said.status : kWrongUse;
+}
+
+/// What a training of the cell writes to its config.json.
+Trials::Settings Trials::settings_of(const Cell& cell) const {
+  Settings settings = settings_;
+  const auto set = [&](const char* name, const nlohmann::json& value) {
+    if (settings.count(name) > 0) settings[name] = value.dump();
+  };
+  set("form", cell.form);
+  set("density", cell.density);
+  set("seed", cell.seed);
+  set("validation", kValidation);
+  set("evaluations", kEvaluations);
+  set("epochs", epochs().value_or(0));
+  set("out", path(cell.name()));
+  if (benchmark_.width > 0) set("width", benchmark_.width);
+  return settings;
 }
 
 /// The app's call for a cell, less the length of its training.
-std::vector<std::string> words_of(const Place& place, const Benchmark& benchmark, const Cell& cell) {
-  std::vector<std::string> words{place.programs + "/" + benchmark.app,
-                                 "--form",
-                                 cell.form,
-                                 "--density",
-                                 number(cell.density),
-                                 "--seed",
-                                 cat(cell.seed),
-                                 "--validation",
-                                 number(kValidation),
-                                 "--evaluations",
-                                 cat(kEvaluations),
-                                 "--out",
-                                 place.folder(benchmark, cell)};
-  if (!place.data.empty()) words.insert(words.end(), {"--data", place.data});
-  if (benchmark.width > 0) words.insert(words.end(), {"--width", cat(benchmark.width)});
+std::vector<std::string> Trials::words_of(const Cell& cell) const {
+  std::vector<std::string> words{place_.programs + "/" + benchmark_.app};
+  const auto add = [&](const char* name, const std::string& value) {
+    if (settings_.count(name) > 0) words.insert(words.end(), {cat("--", name), value});
+  };
+  add("form", cell.form);
+  add("density", number(cell.density));
+  add("seed", cat(cell.seed));
+  add("validation", number(kValidation));
+  add("evaluations", cat(kEvaluations));
+  add("out", path(cell.name()));
+  if (benchmark_.width > 0) add("width", cat(benchmark_.width));
+  if (!place_.data.empty()) add("data", place_.data);
   return words;
 }
 
-std::string epochs_path(const Place& place, const Benchmark& benchmark) { return cat(place.out, "/", benchmark.app, "/epochs.json"); }
-
-/// The epochs that a dry run prints among its settings; nothing if it printed none.
-std::optional<int> printed_epochs(const std::string& output) {
-  const std::size_t at = output.find("\n{\n");
-  if (at == std::string::npos) return std::nullopt;
-  const nlohmann::json json = nlohmann::json::parse(output.substr(at, output.rfind('}') - at + 1), nullptr, false);
-  if (!json.is_object() || !json.contains("epochs") || !json["epochs"].is_number_integer()) return std::nullopt;
-  return json["epochs"].get<int>();
+bool Trials::has_begun(const Cell& cell) const {
+  return !settings_.empty() && settings_in(read_json(path(cell.name() + "/config.json"))) == settings_of(cell);
 }
 
 /// Adds what metrics.jsonl holds.
-void read_metrics(const std::string& path, Outcome& outcome) {
+void Trials::read_metrics(const std::string& path, Outcome& outcome) {
   const char* const metric = name_of(outcome.metric);
   std::ifstream in(path);
   double seconds = 0;
@@ -122,11 +149,11 @@ void read_metrics(const std::string& path, Outcome& outcome) {
 }
 
 /// PyTorch's time is that of its better memory format. Nothing where a number is missing.
-std::optional<StepSeconds> read_steps(const std::string& path, const Benchmark& benchmark) {
+std::optional<StepSeconds> Trials::read_steps(const std::string& path) const {
   const nlohmann::json json = read_json(path);
   try {
     for (const nlohmann::json& cell : json.at("cells")) {
-      if (cell.at("name") != benchmark.step || cell.at("threads") != threads()) continue;
+      if (cell.at("name") != benchmark_.step || cell.at("threads") != threads()) continue;
       StepSeconds seconds{.sparse = cell.at("sparse seconds"),
                           .native = cell.at("native seconds"),
                           .pruned = cell.at("pruned seconds"),
@@ -142,24 +169,20 @@ std::optional<StepSeconds> read_steps(const std::string& path, const Benchmark& 
   return std::nullopt;
 }
 
-}  // namespace
-
-std::string Cell::name() const { return cat(form, density < 1 ? cat("-d", std::lround(100 * density)) : "", "-", seed); }
-
-std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchmark, const Cell& cell) {
-  const std::string folder = place.folder(benchmark, cell), path = folder + "/result.json";
-  const nlohmann::json json = read_json(path);
-  if (!json.is_object() || !has_begun(place, benchmark, cell)) return std::nullopt;
+std::optional<Outcome> Trials::read(const Cell& cell) const {
+  const std::string folder = path(cell.name());
+  const nlohmann::json json = read_json(folder + "/result.json");
+  if (!json.is_object() || !has_begun(cell)) return std::nullopt;
   try {
     Outcome outcome{.cell = cell,
-                    .metric = benchmark.metric,
+                    .metric = benchmark_.metric,
                     .data = json.at("data"),
                     .samples = json.at("samples"),
                     .classes = json.value("classes", 0),
                     .train_size = json.at("train_size"),
                     .validation_size = json.at("validation_size"),
                     .test_size = json.at("test_size"),
-                    .value = json.at(cat("test_", name_of(benchmark.metric))),
+                    .value = json.at(cat("test_", name_of(benchmark_.metric))),
                     .flip_average = std::nullopt,
                     .epochs = json.at("epochs"),
                     .seconds_per_epoch = 0,
@@ -177,54 +200,58 @@ std::optional<Outcome> read_outcome(const Place& place, const Benchmark& benchma
   }
 }
 
-std::optional<int> fitted_epochs(const Place& place, const Benchmark& benchmark) {
-  const nlohmann::json json = read_json(epochs_path(place, benchmark));
-  if (!json.is_object() || json.value("minutes", nlohmann::json()) != place.minutes_of(benchmark)) return std::nullopt;
+std::optional<int> Trials::epochs() const {
+  const nlohmann::json json = read_json(path("epochs.json"));
+  if (!json.is_object() || json.value("minutes", nlohmann::json()) != minutes() ||
+      settings_in(json.value("settings", nlohmann::json())) != settings_)
+    return std::nullopt;
   const nlohmann::json epochs = json.value("epochs", nlohmann::json());
   return epochs.is_number_integer() && epochs >= 1 ? std::optional<int>(epochs) : std::nullopt;
 }
 
-int fit_epochs(const Place& place, const Benchmark& benchmark) {
-  nlohmann::ordered_json fits{{"minutes", place.minutes_of(benchmark)}};
-  int least = INT_MAX;
+int Trials::fit_epochs() const {
+  nlohmann::ordered_json fits{{"minutes", minutes()}};
+  int least = benchmark_.most_epochs > 0 ? benchmark_.most_epochs : INT_MAX;
   for (const char* form : {"sparse", "native", "untied"}) {
-    std::vector<std::string> words = words_of(place, benchmark, {.form = form, .density = 1, .seed = kFirstSeed});
-    words.insert(words.end(), {"--budget", number(place.minutes_of(benchmark)), "--dry-run"});
+    std::vector<std::string> words = words_of({.form = form, .density = 1, .seed = kFirstSeed});
+    words.insert(words.end(), {"--budget", number(minutes()), "--dry-run"});
     const ProgramResult measured = run_program(words);
-    const std::optional<int> epochs = printed_epochs(measured.output);
-    if (measured.status != kOk || !epochs) {
+    const Settings printed = settings_in(printed_settings(measured.output));
+    if (measured.status != kOk || printed.count("epochs") == 0) {
       std::fputs(measured.output.c_str(), stderr);
       return measured.status != kOk ? measured.status : kWrongUse;
     }
-    fits[form] = *epochs;
-    least = std::min(least, *epochs);
+    const int epochs = std::stoi(printed.at("epochs"));
+    fits[form] = epochs;
+    least = std::min(least, epochs);
   }
   fits["epochs"] = least;
-  std::printf("%s: in %g minutes %s\n", benchmark.app.c_str(), place.minutes_of(benchmark), fits.dump().c_str());
-  make_folder(cat(place.out, "/", benchmark.app));
-  write_text(epochs_path(place, benchmark), fits.dump(1) + "\n");
+  std::printf("%s: in %g minutes %s\n", benchmark_.app.c_str(), minutes(), fits.dump().c_str());
+  for (const auto& [name, value] : settings_) fits["settings"][name] = nlohmann::json::parse(value);
+  make_folder(path(""));
+  write_text(path("epochs.json"), fits.dump(1) + "\n");
   return kOk;
 }
 
-int train(const Place& place, const Benchmark& benchmark, const Cell& cell) {
-  std::vector<std::string> words = words_of(place, benchmark, cell);
-  words.insert(words.end(), {"--epochs", cat(fitted_epochs(place, benchmark).value_or(1))});
-  if (has_begun(place, benchmark, cell)) words.emplace_back("--resume");
+int Trials::train(const Cell& cell) const {
+  std::vector<std::string> words = words_of(cell);
+  words.insert(words.end(), {"--epochs", cat(epochs().value_or(1))});
+  if (has_begun(cell)) words.emplace_back("--resume");
   return run_attached(words);
 }
 
-std::optional<StepSeconds> step_seconds(const Place& place, const Benchmark& benchmark) {
-  if (benchmark.step.empty()) return std::nullopt;
-  const std::string folder = place.out + "/" + benchmark.app, path = folder + "/step.json";
+std::optional<StepSeconds> Trials::step_seconds() const {
+  if (benchmark_.step.empty()) return std::nullopt;
+  const std::string file = path("step.json");
   const char* python = std::getenv("WEFT_PYTHON");
-  const std::optional<StepSeconds> found = read_steps(path, benchmark);
+  const std::optional<StepSeconds> found = read_steps(file);
   if (found && (found->pytorch || python == nullptr || *python == '\0')) return found;
   std::error_code ignored;
-  std::filesystem::create_directories(folder, ignored);
+  std::filesystem::create_directories(path(""), ignored);
   const int status =
-      run_attached({place.programs + "/bench", "--filter", cat("^", benchmark.step, "$"), "--threads", cat(threads()), "--json", path});
+      run_attached({place_.programs + "/bench", "--filter", cat("^", benchmark_.step, "$"), "--threads", cat(threads()), "--json", file});
   if (status == kInterrupted) throw Exit{kInterrupted};
-  return status == 0 ? read_steps(path, benchmark) : found;
+  return status == 0 ? read_steps(file) : found;
 }
 
 }  // namespace weft::paper
