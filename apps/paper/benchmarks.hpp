@@ -38,7 +38,7 @@ inline const std::vector<Benchmark>& benchmarks() {
       {"electricity", "Electricity, first 1,000 hours", 1, 3, 118'958, 0, "", Metric::mse, 0, 10},
       {"ag_news", "AG News", 2, 3, 120'000, 0, "", Metric::accuracy, 0, 5},
       {"wikitext2", "WikiText-2", 15, 1, 2'306'274, 0, "", Metric::perplexity},
-      {"ptb", "Penn Treebank", 15, 1, 1'003'349, 0, "", Metric::perplexity},
+      {"ptb", "Penn Treebank", 15, 1, 1'003'349, 0, "step/ptb/lstm", Metric::perplexity},
   };
   return all;
 }

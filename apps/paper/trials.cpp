@@ -159,9 +159,8 @@ std::optional<StepSeconds> Trials::read_steps(const std::string& path) const {
                           .pruned = cell.at("pruned seconds"),
                           .disturbed = cell.at("disturbed") != 0,
                           .pytorch = std::nullopt};
-      if (cell.contains("PyTorch contiguous seconds"))
-        seconds.pytorch =
-            std::min(cell.at("PyTorch contiguous seconds").get<double>(), cell.at("PyTorch channels_last seconds").get<double>());
+      for (const char* format : {"PyTorch contiguous seconds", "PyTorch channels_last seconds"})
+        if (cell.contains(format)) seconds.pytorch = std::min(seconds.pytorch.value_or(INFINITY), cell.at(format).get<double>());
       return seconds;
     }
   } catch (const nlohmann::json::exception&) {  // damaged: measured again
