@@ -27,8 +27,7 @@ Tensor delayed(const Tensor& x) {
   std::vector<float> late(static_cast<std::size_t>(kSteps * kColumns), 0);
   for (std::int64_t step = 1; step < kSteps; ++step)
     for (std::int64_t column = 0; column < kColumns; ++column)
-      late[static_cast<std::size_t>(step * kColumns + column)] =
-          values[static_cast<std::size_t>((step - 1) * kUnits * kColumns + column)];
+      late[static_cast<std::size_t>(step * kColumns + column)] = values[static_cast<std::size_t>((step - 1) * kUnits * kColumns + column)];
   return pack_rows(late, {kSteps, 1}, x.columns());
 }
 
