@@ -129,19 +129,23 @@ class Tar {
     if (size < 0 || size > kMostFileBytes) refuse(cat("has ", size, " bytes; at most ", kMostFileBytes, " are read"));
   }
 
-  /// A tar that is cut off between two members looks whole but for the blocks of zeros that must end it (POSIX.1, pax): the last one is
-  /// looked at, as libarchive takes the end of the file for an end too.
+  /// What libarchive does not ask: that blocks of zeros end the tar, as they must (POSIX.1, pax) unless it is cut off between two members,
+  /// and that nothing follows them, as a second tar would.
   void check_end() const {
     constexpr int kBlock = 512;
-    char block[kBlock] = {1};
+    const auto refuse_end = [&](const std::string& what, const std::string& hint) {
+      throw FormatError({.op = "tar", .path = path_, .what = cat(what, name_.empty() ? "" : cat(", after '", name_, "'")), .hint = hint});
+    };
+    char block[kBlock] = {};
     std::ifstream in(path_, std::ios::binary);
-    in.seekg(-kBlock, std::ios::end).read(block, kBlock);
-    if (!in || std::any_of(std::begin(block), std::end(block), [](char byte) { return byte != 0; }))
-      throw FormatError(
-          {.op = "tar",
-           .path = path_,
-           .what = cat("the archive lacks the blocks of zeros that end a tar", name_.empty() ? "" : cat(", after '", name_, "'")),
-           .hint = "it is cut off: fetch it again"});
+    in.seekg(archive_read_header_position(archive_.get()));
+    std::int64_t zeros = 0;
+    while (in.read(block, kBlock), in.gcount() > 0) {
+      if (std::any_of(block, block + in.gcount(), [](char byte) { return byte != 0; }))
+        refuse_end("more bytes follow the end of the archive", "of tars one behind the other only the first is read: unpack them all");
+      zeros += in.gcount();
+    }
+    if (zeros < kBlock) refuse_end("the archive lacks the blocks of zeros that end a tar", "it is cut off: fetch it again");
   }
 
   std::string path_, name_;

@@ -20,6 +20,7 @@ namespace weft {
 namespace {
 
 constexpr std::int64_t kMostFileBytes = std::int64_t{1} << 26;
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 33;  // of resized images
 constexpr int kLeastSide = 8, kMostSide = 1024;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what, const std::string& hint) {
@@ -62,6 +63,26 @@ std::vector<std::string> images_in(const std::string& folder) {
   return paths;
 }
 
+/// Throws unless what is measured on, `folder`, has the classes of train/ and none of its very folders.
+void check_apart(const std::string& folder, const std::string& train, const std::vector<std::string>& classes) {
+  const auto refuse_same = [](const std::string& path, const std::string& same) {
+    refuse(path, cat("it is ", same, " itself: what is learnt would be measured on itself"), "set other images of each class aside for it");
+  };
+  std::error_code ignored;
+  if (std::filesystem::equivalent(train, folder, ignored)) refuse_same(folder, "train/");
+  const std::vector<std::string> names = classes_in(folder);
+  for (const std::string& name : names) {
+    if (!std::binary_search(classes.begin(), classes.end(), name))
+      refuse(below(folder, name), cat("there is no class '", name, "' in train/"), "train on its images too, or remove the folder");
+    for (const std::string& learnt : classes)
+      if (std::filesystem::equivalent(below(folder, name), below(train, learnt), ignored))
+        refuse_same(below(folder, name), "train/" + learnt);
+  }
+  for (const std::string& name : classes)
+    if (!std::binary_search(names.begin(), names.end(), name))
+      refuse(folder, cat("it has no class '", name, "', which train/ has"), "set some images of each class aside for it");
+}
+
 /// The central square of a picture [height][width][3], resized to [side][side][3].
 void resize_square(const Bytes& picture, int height, int width, int side, std::uint8_t* to) {
   const int square = std::min(height, width), row = 3 * width;
@@ -80,20 +101,32 @@ void draw(const std::string& path, int side, std::uint8_t* pixels) {
   resize_square(picture, jpeg.height(), jpeg.width(), side, pixels);
 }
 
-/// The set below `folder`, labelled by `classes`.
-ImageSet load_set(const std::string& folder, const std::vector<std::string>& classes, int side) {
+/// The images of a set, class after class.
+struct Listing {
   std::vector<std::string> paths;
   std::vector<std::int32_t> labels;
-  for (const std::string& name : classes_in(folder)) {
-    const auto found = std::lower_bound(classes.begin(), classes.end(), name);
-    if (found == classes.end() || *found != name)
-      refuse(below(folder, name), cat("there is no class '", name, "' in train/"), "train on its images too, or remove the folder");
-    const std::vector<std::string> images = images_in(below(folder, name));
-    paths.insert(paths.end(), images.begin(), images.end());
-    labels.resize(paths.size(), static_cast<std::int32_t>(found - classes.begin()));
+};
+
+Listing listed(const std::string& folder, const std::vector<std::string>& classes) {
+  Listing all;
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    const std::vector<std::string> images = images_in(below(folder, classes[label]));
+    all.paths.insert(all.paths.end(), images.begin(), images.end());
+    all.labels.resize(all.paths.size(), static_cast<std::int32_t>(label));
   }
-  return draw_images({side, side, 3}, static_cast<int>(classes.size()), std::move(labels),
-                     [&](std::int64_t i, std::uint8_t* pixels) { draw(paths[static_cast<std::size_t>(i)], side, pixels); });
+  return all;
+}
+
+ImageSet drawn(const Listing& all, std::size_t classes, int side) {
+  const std::int64_t bytes = static_cast<std::int64_t>(all.paths.size()) * side * side * 3;
+  if (bytes > kMostBytes)
+    throw ConfigError(
+        {.op = "image folder",
+         .path = "side",
+         .what = cat(all.paths.size(), " images of ", side, "x", side, " pixels take ", bytes, " bytes; at most ", kMostBytes, " are read"),
+         .hint = "choose a smaller --side, or fewer images"});
+  return draw_images({side, side, 3}, static_cast<int>(classes), all.labels,
+                     [&](std::int64_t i, std::uint8_t* pixels) { draw(all.paths[static_cast<std::size_t>(i)], side, pixels); });
 }
 
 }  // namespace
@@ -115,19 +148,22 @@ ImageData load_image_folder(const std::string& folder, int side) {
   const std::string train = below(folder, "train"), test = below(folder, "test"), val = below(folder, "val");
   if (!is_folder(test) && !is_folder(val))
     refuse(folder, "there is neither test/ nor val/ beside train/", "move some images of each class from train/<class>/ to test/<class>/");
-  const std::string measured = is_folder(test) ? test : val;
-  std::error_code ignored;
-  if (std::filesystem::equivalent(train, measured, ignored))
-    refuse(measured, "it is train/ itself: what is learnt would be measured on itself", "set other images of each class aside for it");
   const std::vector<std::string> classes = classes_in(train);
   if (classes.size() == 1)
     refuse(train, cat("'", classes.front(), "' is the only class: there is nothing to tell apart"),
            "put the images of each class into a folder of its name");
-  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
-  return {.name = (path.has_filename() ? path : path.parent_path()).filename().string(),
-          .source = folder,
-          .train = load_set(train, classes, side),
-          .test = load_set(measured, classes, side)};
+  std::vector<Listing> sets{listed(train, classes)};  // all that can be refused by its name is, before an image is decoded
+  for (const std::string& part : {test, val}) {
+    if (!is_folder(part)) continue;
+    check_apart(part, train, classes);
+    sets.push_back(listed(part, classes));
+  }
+  ImageData data;
+  data.name = own_name(folder), data.source = folder;
+  data.train = drawn(sets[0], classes.size(), side);
+  data.test = drawn(sets[1], classes.size(), side);
+  if (sets.size() == 3) data.validation = drawn(sets[2], classes.size(), side);
+  return data;
 }
 
 }  // namespace weft

@@ -1,4 +1,4 @@
-// Training steps of the image networks and inferences of the MNIST network, weft's and PyTorch's turn about.
+// Training steps of the apps' networks and inferences of the MNIST network, weft's and PyTorch's turn about.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -16,10 +16,13 @@
 #include <weft/apps/bench/peers/pytorch.hpp>
 #include <weft/apps/bench/tables.hpp>
 #include <weft/apps/models/image_nets.hpp>
+#include <weft/apps/models/language_net.hpp>
 #include <weft/apps/models/mnist_cnn.hpp>
 #include <weft/core/parallel.hpp>
+#include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
 #include <weft/layers/optim/adam.hpp>
+#include <weft/layers/optim/clip.hpp>
 #include <weft/layers/optim/sgd.hpp>
 
 namespace weft::bench {
@@ -30,26 +33,54 @@ constexpr double kFloorInference = 1.0, kFloorNative = 0.97, kFloorNativePyTorch
 constexpr const char* kFormats[] = {"contiguous", "channels_last"};
 constexpr const char* kInference = "inference/N1";
 
-/// A line of the table: the network of an app at a batch size, and how many times PyTorch's time weft must be worth.
+/// A line of the table: the network of an app at a batch size, and how many times PyTorch's time weft must be worth. A language model reads
+/// `image.h` steps of `classes` words.
 struct StepCase {
   const char* cell;
   const char* net;
   Lattice image;
   int classes, batch;
   double floor;
+
+  bool is_language() const { return std::string(net) == "lstm"; }
+  /// Memory formats in which PyTorch runs it.
+  std::size_t formats() const { return is_language() ? 1 : std::size(kFormats); }
 };
 constexpr StepCase kSteps[] = {{"step/mnist/batch64", "mnist", {28, 28, 1}, 10, 64, 2.0},
                                {"step/mnist/batch128", "mnist", {28, 28, 1}, 10, 128, 2.0},
                                {"step/cifar10/resnet9", "resnet9", {32, 32, 3}, 10, 128, 1.2},
                                {"step/cifar10/vgg9", "vgg9", {32, 32, 3}, 10, 128, 1.2},
                                {"step/cifar100/resnet12", "resnet12", {32, 32, 3}, 100, 64, 1.2},
-                               {"step/tiny_imagenet/resnet12", "resnet12", {64, 64, 3}, 20, 128, 1.2}};
+                               {"step/tiny_imagenet/resnet12", "resnet12", {64, 64, 3}, 20, 128, 1.2},
+                               {"step/ptb/lstm", "lstm", {35, 1, 1}, 10000, 32, 1.0}};
 
 /// A network in one of its forms, its optimizer and one batch of noise.
 class Training {
  public:
   Training(const StepCase& c, Form form, double density) {
     const Scope scope(params_, form);
+    if (c.is_language()) set_language(c, scope, density);
+    else set_images(c, scope, density);
+    for (std::int64_t i = 0; i < targets_.element_count(); ++i) targets_.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % c.classes);
+  }
+
+  /// What apps/support/trainer.cpp does for a batch, less its bookkeeping.
+  void step() {
+    tape_.reset(++steps_, Mode::train);
+    const Var mean = loss_(tape_.input(x_)).mean();
+    const Gradients gradients = tape_.backward(mean);
+    if (clip_ > 0) clip_gradients(params_, gradients, clip_);
+    optimizer_->step(gradients, 1e-3);
+  }
+  void infer() {
+    tape_.reset(0, Mode::eval);
+    net_(tape_.input(x_)).value();
+  }
+  std::int64_t allocations() const { return tape_.pool().allocations(); }
+  std::int64_t buffers() const { return tape_.pool().bytes(); }
+
+ private:
+  void set_images(const StepCase& c, const Scope& scope, double density) {
     if (std::string(c.net) == "mnist") {
       net_ = MnistCnn(scope, c.image, {.classes = c.classes, .density = density});
       optimizer_ = std::make_unique<Adam>(params_);
@@ -62,33 +93,34 @@ class Training {
       optimizer_ = std::make_unique<Sgd>(params_, SgdOptions{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
     }
     const ColumnsPtr columns = sample_columns(c.batch);
-    images_ = Tensor::tiled(Dtype::f32, c.image.shape(), columns);
-    fill_noise(images_);
+    x_ = Tensor::tiled(Dtype::f32, c.image.shape(), columns);
+    fill_noise(x_);
     targets_ = Tensor::tiled(Dtype::i32, {1}, columns);
-    for (std::int64_t i = 0; i < targets_.element_count(); ++i) targets_.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % c.classes);
+    loss_ = [this](Var x) { return cross_entropy(net_(x), targets_); };
   }
 
-  /// What apps/support/trainer.cpp does for a batch, less its bookkeeping.
-  void step() {
-    tape_.reset(++steps_, Mode::train);
-    const Loss loss = cross_entropy(net_(tape_.input(images_)), targets_);
-    const Var mean = loss.mean();
-    const Gradients gradients = tape_.backward(mean);
-    optimizer_->step(gradients, 1e-3);
+  void set_language(const StepCase& c, const Scope& scope, double density) {
+    RunOptions options = language_recipe({.dropout = 0.45});
+    options.density = density, clip_ = options.clip;
+    const auto net = std::make_shared<LanguageNet>(scope, c.classes, options);
+    optimizer_ = std::make_unique<Adam>(params_);
+    const ColumnsPtr columns = sample_columns(c.batch);
+    x_ = Tensor::tiled(Dtype::i32, {c.image.h, 1}, columns), targets_ = Tensor::tiled(Dtype::i32, {c.image.h, 1}, columns);
+    const Random draws(1, hash_name("ids"));
+    for (std::int64_t i = 0; i < x_.element_count(); ++i)
+      x_.data<std::int32_t>()[i] =
+          static_cast<std::int32_t>(draws.below(static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(c.classes)));
+    loss_ = [this, net](Var x) { return net->loss((*net)(x, carried_), targets_); };
   }
-  void infer() {
-    tape_.reset(0, Mode::eval);
-    net_(tape_.input(images_)).value();
-  }
-  std::int64_t allocations() const { return tape_.pool().allocations(); }
-  std::int64_t buffers() const { return tape_.pool().bytes(); }
 
- private:
   ParamStore params_;
   std::function<Var(Var)> net_;
+  std::function<Loss(Var)> loss_;
   std::unique_ptr<Optimizer> optimizer_;
+  Carried carried_;
+  double clip_ = 0;
   Tape tape_;
-  Tensor images_, targets_;
+  Tensor x_, targets_;
   std::int64_t steps_ = 0;
 };
 
@@ -116,6 +148,7 @@ void print_line(Context& context, const std::string& cell, double floor, const S
     text += right(milliseconds(s.pytorch[i]), 14);
     numbers.numbers[cat("PyTorch ", kFormats[i], " seconds")] = s.pytorch[i];
   }
+  if (!s.pytorch.empty()) text += std::string(14 * (std::size(kFormats) - s.pytorch.size()), ' ');
   if (!s.pytorch.empty()) judge("PyTorch / sparse", s.best_pytorch() / s.sparse, floor);
   if (s.native > 0) {
     numbers.numbers["native seconds"] = s.native;
@@ -146,8 +179,8 @@ void training_line(Context& context, PyTorch* pytorch, const StepCase& c) {
   Training sparse(c, Form::sparse, 1), native(c, Form::native, 1), pruned(c, Form::sparse, context.options.density);
   const PyTorchCase same{c.net, c.image.h, c.classes, c.batch};
   std::vector<Candidate> formats;
-  for (const char* format : kFormats)
-    if (pytorch != nullptr) formats.push_back({format, [=](int calls) { return pytorch->steps(same, format, calls); }, true});
+  for (std::size_t i = 0; i < c.formats(); ++i)
+    if (pytorch != nullptr) formats.push_back({kFormats[i], [=](int calls) { return pytorch->steps(same, kFormats[i], calls); }, true});
   sparse.step();
   sparse.step();
   const std::int64_t before = sparse.allocations();

@@ -13,7 +13,7 @@ void conv_table(Context& context);
 void csr_table(Context& context);
 /// Every row of kernel_table.inc: rows_table.cpp.
 void rows_table(Context& context);
-/// The training step of apps/models/mnist_cnn.hpp and its inference at N = 1, against PyTorch: step_table.cpp.
+/// Training steps of the networks of apps/models, and inference of the MNIST network at N = 1, against PyTorch: step_table.cpp.
 /// Without PyTorch only weft's times.
 class PyTorch;
 void step_table(Context& context, PyTorch* pytorch);

@@ -20,11 +20,12 @@ struct Benchmark {
   std::string name;         ///< as the data set calls itself
   double minutes;           ///< of training, for each form and seed
   int seeds;                ///< 42, 43, ...
-  std::int64_t full_train;  ///< training samples of the whole set
-  int width;                ///< of its network in every form; 0: the app has one width
+  std::int64_t full_train;  ///< training and validation samples of the whole set
+  int width;                ///< of its network in every form; 0: the app's own
   std::string step;         ///< the cell of `bench` that times its training step; empty: there is none
   Metric metric = Metric::accuracy;
   int full_classes = 0;  ///< of the whole set, where a part of it may have fewer
+  int most_epochs = 0;   ///< the recipe's own, where the minutes allow many more than it can use; 0: no bound
 };
 
 inline const std::vector<Benchmark>& benchmarks() {
@@ -33,6 +34,11 @@ inline const std::vector<Benchmark>& benchmarks() {
       {"cifar10", "CIFAR-10", 4, 1, 50'000, 16, "step/cifar10/resnet9"},
       {"cifar100", "CIFAR-100", 4, 1, 50'000, 16, "step/cifar100/resnet12"},
       {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, 16, "step/tiny_imagenet/resnet12", Metric::accuracy, 200},
+      {"etth1", "ETTh1", 1, 3, 10'818, 0, "", Metric::mse, 0, 8},
+      {"electricity", "Electricity, first 1,000 hours", 1, 3, 118'958, 0, "", Metric::mse, 0, 10},
+      {"ag_news", "AG News", 2, 3, 120'000, 0, "", Metric::accuracy, 0, 5},
+      {"wikitext2", "WikiText-2", 15, 1, 2'306'274, 0, "", Metric::perplexity},
+      {"ptb", "Penn Treebank", 15, 1, 1'003'349, 0, "step/ptb/lstm", Metric::perplexity},
   };
   return all;
 }

@@ -74,81 +74,100 @@ void enter(Section& section, const Outcome& outcome) {
   else section.forms[outcome.cell.form].push_back(outcome);
 }
 
-void write_tables(const std::string& out, const std::vector<Section>& sections) {
-  write_text(out + "/paper.md", to_markdown(sections));
-  write_text(out + "/paper.csv", to_csv(sections));
-  write_text(out + "/paper.json", to_json(sections));
-}
+/// A row of the table and the trainings that fill it.
+struct Row {
+  Trials trials;
+  Section section;
+  int status = kOk;  ///< the app's exit code that ended it
 
-std::string trouble_of(int status) {
-  if (status == kBadData) return "its data were not found or are damaged (see above)";
-  return cat("the app ended with exit code ", status);
-}
-
-/// Enters what is finished.
-void read_finished(const Place& place, Section& section) {
-  section.forms.clear();
-  section.pruned.reset();
-  for (const std::vector<Cell>& cells : {cells_of(section.seeds), pruned_cells()})
-    for (const Cell& cell : cells)
-      if (const std::optional<Outcome> outcome = read_outcome(place, section.benchmark, cell)) enter(section, *outcome);
-}
-
-/// Trains what is missing of a section's cells, the table written after each. An app's exit code if that ends it.
-int fill(const Place& place, std::vector<Section>& sections, Section& section, const std::vector<Cell>& cells) {
-  if (!fitted_epochs(place, section.benchmark)) {
-    const int status = fit_epochs(place, section.benchmark);
-    if (status != kOk) section.trouble = trouble_of(status);
-    if (status != kOk) return status;
+  void end(int code) {
+    status = code;
+    section.trouble = code == kBadData ? "its data were not found or are damaged (see above)" : cat("the app ended with exit code ", code);
   }
-  for (const Cell& cell : cells) {
-    if (read_outcome(place, section.benchmark, cell)) continue;
-    std::printf("\n== %s, %s, %d epochs ==\n", section.benchmark.app.c_str(), cell.name().c_str(),
-                fitted_epochs(place, section.benchmark).value_or(0));
-    const int status = train(place, section.benchmark, cell);
-    if (status == kInterrupted) return status;
-    if (status != kOk) {
-      section.trouble = trouble_of(status);
-      return status;
+
+  /// Enters what is finished.
+  void read_finished() {
+    section.forms.clear();
+    section.pruned.reset();
+    for (const std::vector<Cell>& cells : {cells_of(section.seeds), pruned_cells()})
+      for (const Cell& cell : cells)
+        if (const std::optional<Outcome> outcome = trials.read(cell)) enter(section, *outcome);
+  }
+};
+
+class Table {
+ public:
+  Table(std::vector<Row> rows, std::string out) : rows_(std::move(rows)), out_(std::move(out)) {}
+
+  /// The table, and then the appendix, of every row whose app works. The worst of the apps' exit codes, kInterrupted at once.
+  int fill() {
+    for (Row& row : rows_) {
+      if (const int status = row.trials.ask(); status != kOk) row.end(status);
+      row.read_finished();
     }
-    read_finished(place, section);
-    write_tables(place.out, sections);
+    for (Row& row : rows_) {
+      if (fill(row, cells_of(row.section.seeds)) == kInterrupted) return kInterrupted;
+      if (row.status == kOk) row.section.steps = row.trials.step_seconds();
+      write();
+    }
+    int worst = kOk;
+    for (Row& row : rows_) {
+      if (row.trials.prunes() && fill(row, pruned_cells()) == kInterrupted) return kInterrupted;
+      worst = std::max(worst, row.status);
+    }
+    write();
+    return worst;
   }
-  return kOk;
-}
 
-/// The table, and then the appendix, of every section whose app works.
-int fill_sections(const Place& place, std::vector<Section>& sections) {
-  for (Section& section : sections) read_finished(place, section);
-  int worst = kOk;
-  for (Section& section : sections) {
-    const int status = fill(place, sections, section, cells_of(section.seeds));
-    if (status == kInterrupted) return status;
-    if (status == kOk) section.steps = step_seconds(place, section.benchmark);
-    write_tables(place.out, sections);
-    worst = std::max(worst, status);
+  std::string markdown() const { return to_markdown(sections()); }
+
+ private:
+  /// Trains what is missing of a row's cells, the table written after each. The app's exit code, now or earlier.
+  int fill(Row& row, const std::vector<Cell>& cells) {
+    if (row.status == kOk && !row.trials.epochs())
+      if (const int status = row.trials.fit_epochs(); status != kOk) row.end(status);
+    for (const Cell& cell : cells) {
+      if (row.status != kOk) break;
+      if (row.trials.read(cell)) continue;
+      std::printf("\n== %s, %s, %d epochs ==\n", row.section.benchmark.app.c_str(), cell.name().c_str(), row.trials.epochs().value_or(0));
+      if (const int status = row.trials.train(cell); status != kOk) row.end(status);
+      row.read_finished();
+      write();
+    }
+    return row.status;
   }
-  for (Section& section : sections) {
-    if (!section.trouble.empty()) continue;
-    const int status = fill(place, sections, section, pruned_cells());
-    if (status == kInterrupted) return status;
-    worst = std::max(worst, status);
+
+  std::vector<Section> sections() const {
+    std::vector<Section> all;
+    for (const Row& row : rows_) all.push_back(row.section);
+    return all;
   }
-  write_tables(place.out, sections);
-  return worst;
-}
+
+  void write() const {
+    const std::vector<Section> all = sections();
+    write_text(out_ + "/paper.md", to_markdown(all));
+    write_text(out_ + "/paper.csv", to_csv(all));
+    write_text(out_ + "/paper.json", to_json(all));
+  }
+
+  std::vector<Row> rows_;
+  std::string out_;
+};
 
 int fill_all(const Options& options, const Place& place) {
-  std::vector<Section> sections;
-  for (const Benchmark& b : benchmarks())
-    if (options.only.empty() || std::find(options.only.begin(), options.only.end(), b.app) != options.only.end())
-      sections.push_back({.benchmark = b, .minutes = place.minutes_of(b), .seeds = options.seeds > 0 ? options.seeds : b.seeds});
-  const int status = fill_sections(place, sections);
+  std::vector<Row> rows;
+  for (const Benchmark& b : benchmarks()) {
+    if (!options.only.empty() && std::find(options.only.begin(), options.only.end(), b.app) == options.only.end()) continue;
+    const Trials trials(place, b);
+    rows.push_back({trials, {.benchmark = b, .minutes = trials.minutes(), .seeds = options.seeds > 0 ? options.seeds : b.seeds}});
+  }
+  Table table(std::move(rows), place.out);
+  const int status = table.fill();
   if (status == kInterrupted) {
     std::printf("interrupted: call it again to go on\n");
     return status;
   }
-  std::printf("\n%s\nwritten to %s/paper.md, paper.csv, paper.json\n", to_markdown(sections).c_str(), place.out.c_str());
+  std::printf("\n%s\nwritten to %s/paper.md, paper.csv, paper.json\n", table.markdown().c_str(), place.out.c_str());
   return status;
 }
 

@@ -162,11 +162,12 @@ std::string ratio_text(const Verdict& v) {
 }
 
 std::string verdicts(const std::vector<Section>& sections) {
-  std::string text = header({"data", "form against native", "quality", "better on the test by", "epochs to target", "ratio"});
+  std::string text = header({"data", "form against native", "seeds", "quality", "better on the test by", "epochs to target", "ratio"});
   for (const Section& s : sections)
     for (const char* form : {"sparse", "untied"})
       if (const std::optional<Verdict> v = verdict_of(s, form))
-        text += row({s.benchmark.name, form, v->quality, difference_text(s.benchmark.metric, *v), v->epochs, ratio_text(*v)});
+        text += row({s.benchmark.name, form, cat(outcomes_of(s, form).size()), v->quality, difference_text(s.benchmark.metric, *v),
+                     v->epochs, ratio_text(*v)});
   return text;
 }
 
@@ -203,21 +204,21 @@ std::string to_markdown(const std::vector<Section>& sections) {
   std::string text = "# One network, three forms\n\n" + results(sections);
   text += cat(
       "\nMinutes of training for each form and seed, evaluation apart: ", budgets(sections),
-      ". Each app's default model (of width 16 where it has a width) and recipe, for as many epochs as fit into these minutes in the "
-      "slowest of the three forms: all have one "
-      "schedule. ",
+      ". Each app's default model (of width 16 on colour images) and recipe, for as many epochs as fit into these minutes in the slowest "
+      "of the three forms, so that all have one schedule, but on series and news no more than the recipe's own. ",
       percent(kValidation, 0),
       " of the training samples are held out for validation where there is no official split; the test set is read once, after the last "
       "epoch. *Epochs to target*: when a "
       "curve of ",
-      kEvaluations, " evaluations an epoch, on 512 fixed validation samples, first comes within ", percent(kTolerance, 0),
+      kEvaluations, " evaluations an epoch, on 512 fixed validation samples (16,384 tokens of a stream), first comes within ",
+      percent(kTolerance, 0),
       " of the best value of the native form's. *ms a step* and *PyTorch* (the better of its two memory formats, the same model): 40 steps "
       "taken turn about, 25th percentile. *nnz*: entries of all matrices, which the native form computes with and never stores.\n");
   text +=
       "\n## Verdicts\n\nSparse and native are the same function of the same parameters, which the tests prove; their difference here is "
       "that "
       "of rounding, which training amplifies. The experiment is *untied*: the same patterns with a value for every "
-      "entry.\n\n" +
+      "entry; where nothing is tied it is sparse again.\n\n" +
       verdicts(sections);
   text += cat("\nQuality *matches* if the difference is at most ", percent(kTolerance, 0),
               " of native's value; with three seeds and more its whole 95 % interval must say so, or it is *undecided*. Epochs are "

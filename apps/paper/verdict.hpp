@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <weft/apps/paper/cell.hpp>
+#include <weft/apps/paper/trials.hpp>
 
 namespace weft::paper {
 

@@ -183,6 +183,15 @@ ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) co
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size, " training and ", data.test.size, " test images of ",
           data.train.lattice.shape().str(), ", ", data.train.classes, " classes"));
+  if (data.validation.size > 0) {
+    if (options_.validation > 0)
+      throw ConfigError({.op = "options",
+                         .path = "validation",
+                         .what = cat("validation is ", options_.validation, ", but the data have ", data.validation.size,
+                                     " images for validation of their own, val/"),
+                         .hint = "leave --validation away, or move val/ out of the folder"});
+    say(cat("for validation: the ", data.validation.size, " images of val/"));
+  }
   if (options_.validation == 0) return data;
   data.validation = hold_out(data.train, options_.validation);
   if (data.validation.size == 0) refuse_validation(options_.validation, data.train.size, "images");

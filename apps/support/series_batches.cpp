@@ -85,7 +85,7 @@ std::string write_forecast(const SeriesPtr& s, WindowRange windows, SeriesLoader
 RunOptions series_recipe(RunOptions o, std::vector<RunOptions> models) {
   o.lr = 1e-3;
   o.clip = 1;
-  o.lacks = {"label_smoothing", "shift", "fill", "flip", "cutout", "validation", "evaluations", "density"};
+  o.lacks = {"label_smoothing", "shift", "fill", "flip", "cutout", "validation", "density"};
   for (RunOptions& m : models) m.clip = o.clip, m.lacks = o.lacks, m.set = o.set, m.horizon = o.horizon;
   o.models = std::move(models);
   return o;

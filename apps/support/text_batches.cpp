@@ -55,7 +55,7 @@ TrainingData token_batches(const TokenData& data, const RunOptions& options) {
                                     .before = data.vocabulary.id(kEndOfLine),
                                     .lanes = lanes_of(options)};
   TrainingData batches = ids_of(data.name, data.source, options);
-  batches.samples = "tokens";
+  batches.samples = "tokens", batches.part = 16384;
   batches.train_size = static_cast<std::int64_t>(data.train.size()), batches.validation_size = static_cast<std::int64_t>(data.valid.size());
   batches.test_size = static_cast<std::int64_t>(data.test.size());
   batches.fingerprint = hash_of(data.train);

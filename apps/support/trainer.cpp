@@ -119,8 +119,6 @@ struct Trainer::State {
   void save() { save_checkpoint(checkpoint_path(options), *model.params, *optimizer, at, carried); }
   [[noreturn]] void name_non_finite(const Batch& batch, Carried before, Mode mode, const std::string& seen);
 
-  static constexpr std::int64_t kPart = 512;  ///< validation samples that an evaluation between batches sees, in whole batches
-
   Model model;
   const TrainingData& data;
   RunOptions options;
@@ -305,7 +303,7 @@ Tally Trainer::State::evaluate(Batches& batches, std::int64_t samples, Views vie
 
 void Trainer::State::evaluate_part() {
   const double epochs = static_cast<double>(at.epoch) + static_cast<double>(at.batch) / static_cast<double>(at.batches);
-  metrics->append(evaluate(*data.validation, kPart).metrics(epochs, "validation, part", data.measure));
+  metrics->append(evaluate(*data.validation, data.part).metrics(epochs, "validation, part", data.measure));
   at.metrics_lines = metrics->lines();
 }
 

@@ -27,6 +27,7 @@ struct TrainingData {
   std::uint64_t fingerprint = 0;  ///< of the training targets: a resumed run must find the same
   std::unique_ptr<Batches> train, test;
   std::unique_ptr<Batches> validation;  ///< null: none held out
+  std::int64_t part = 512;              ///< validation samples that an evaluation within an epoch sees, in whole batches
   Shape input;                          ///< row axes of x
   Dtype dtype = Dtype::f32;             ///< of x
   Measure measure = Measure::accuracy;

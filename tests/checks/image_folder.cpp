@@ -38,6 +38,7 @@ void write_pets(const ScratchFolder& folder) {
   folder.write("pets/train/cats/.hidden", "no image");
   folder.write("pets/train/labels.csv", "beside the classes");
   folder.write("pets/test/dogs/d.JPG", image(80));
+  folder.write("pets/test/cats/e.jpg", image(100));
 }
 
 bool has_reds(const ImageSet& set, const std::vector<int>& reds) {
@@ -105,20 +106,31 @@ TEST_CASE("each folder is a class, in the order of names") {
   write_pets(folder);
   CHECK(is_image_folder(folder / "pets"));
   const ImageData data = load_image_folder(folder / "pets/", 16);
-  CHECK(data.name == "pets");
+  CHECK(data.name == "own images pets");
   CHECK(data.source == folder / "pets/");
   CHECK(data.train.lattice == Lattice{16, 16, 3});
   CHECK(data.train.classes == 2);
   CHECK(data.train.labels == Labels{0, 1, 1});
   CHECK(has_reds(data.train, {40, 20, 0}));
-  CHECK(data.test.labels == Labels{1});
+  CHECK(data.test.labels == Labels{0, 1});
   CHECK(data.test.classes == 2);
-  CHECK(has_reds(data.test, {80}));
+  CHECK(has_reds(data.test, {100, 80}));
+  CHECK(data.validation.size == 0);
+}
 
-  folder.write("pets/val/cats/e.jpg", image(120));
-  CHECK(has_reds(load_image_folder(folder / "pets", 16).test, {80}));
+TEST_CASE("val/ beside test/ is for validation, alone for the test") {
+  const ScratchFolder folder;
+  write_pets(folder);
+  folder.write("pets/val/cats/f.jpg", image(120));
+  folder.write("pets/val/dogs/g.jpg", image(140));
+  const ImageData both = load_image_folder(folder / "pets", 16);
+  CHECK(has_reds(both.test, {100, 80}));
+  CHECK(has_reds(both.validation, {120, 140}));
+  CHECK(both.validation.labels == Labels{0, 1});
   std::filesystem::remove_all(folder / "pets/test");
-  CHECK(has_reds(load_image_folder(folder / "pets", 16).test, {120}));
+  const ImageData one = load_image_folder(folder / "pets", 16);
+  CHECK(has_reds(one.test, {120, 140}));
+  CHECK(one.validation.size == 0);
 }
 
 TEST_CASE("Tiny ImageNet's own tree is no image folder") {
@@ -137,7 +149,8 @@ TEST_CASE("the central square of any image is filtered to the wanted side") {
   for (const auto& sides : std::vector<std::pair<int, int>>{{16, 16}, {64, 64}, {17, 40}, {50, 31}, {9, 30}, {1, 1}, {3, 60}}) {
     const int height = sides.first, width = sides.second;
     const ScratchFolder folder;
-    for (const char* name : {"train/a", "train/b", "test/a"}) folder.write(std::string("set/") + name + "/a.jpg", textured(height, width));
+    for (const char* name : {"train/a", "train/b", "test/a", "test/b"})
+      folder.write(std::string("set/") + name + "/a.jpg", textured(height, width));
     INFO(height, "x", width);
     CHECK(worst_of_texture(load_image_folder(folder.path() + "/set", 16).train, height, width) <= kRounding);
   }
@@ -198,14 +211,24 @@ TEST_CASE("what would be left out or measured in vain without a word is refused"
   std::filesystem::remove_all(pets + "/train/dogs/puppies");
   CHECK(failure(pets).empty());
 
-  std::filesystem::create_directory_symlink(pets + "/train/dogs", pets + "/train/birds");
-  CHECK(load_image_folder(pets, 16).train.labels == Labels{0, 0, 1, 2, 2});
+  std::filesystem::rename(pets + "/test/cats", pets + "/felines");
+  check_names(failure(pets), pets + "/test", "it has no class 'cats', which train/ has");
+  std::filesystem::create_directory_symlink(pets + "/felines", pets + "/test/cats");
+  CHECK(load_image_folder(pets, 16).test.labels == Labels{0, 1});
+  std::filesystem::remove(pets + "/test/cats");
+  for (const char* learnt : {"cats", "dogs"}) {
+    std::filesystem::create_directory_symlink(pets + "/train/" + learnt, pets + "/test/cats");
+    check_names(failure(pets), pets + "/test/cats", std::string("it is train/") + learnt + " itself");
+    std::filesystem::remove(pets + "/test/cats");
+  }
+  std::filesystem::rename(pets + "/felines", pets + "/test/cats");
+
   std::filesystem::rename(pets + "/test", pets + "/kept");
   std::filesystem::create_directory_symlink("train", pets + "/test");
   check_names(failure(pets), pets + "/test", "it is train/ itself");
   std::filesystem::remove(pets + "/test");
   std::filesystem::rename(pets + "/kept", pets + "/test");
-  for (const char* name : {"birds", "cats"}) std::filesystem::remove_all(pets + "/train/" + name);
+  std::filesystem::remove_all(pets + "/train/cats");
   check_names(failure(pets), pets + "/train", "'dogs' is the only class");
 }
 
@@ -222,4 +245,8 @@ TEST_CASE("files and images that are too large are refused before they are store
   folder.write("pets/train/dogs/large.jpg", wide);
   check_names(failure(pets), large, "the image is 65280 pixels wide and 65280 high");
   CHECK(oracle::largest_allocation < 1 << 17);
+
+  folder.write("pets/train/dogs/large.jpg", image(0));
+  for (int i = 0; i < 2728; ++i) folder.write("pets/train/dogs/" + std::to_string(i) + ".jpg", "");
+  CHECK_THROWS_WITH_AS(load_image_folder(pets, 1024), doctest::Contains("choose a smaller --side"), ConfigError);
 }

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -136,11 +137,11 @@ TEST_CASE("the table marks partial data and says what is missing") {
   section.forms["untied"][0].train_size = 9'000, section.forms["untied"][0].validation_size = 1'000;
   const std::string text = to_markdown({section});
   CHECK(has(text, "CIFAR-10, *partial data*: 10000 of 50000 training images"));
-  CHECK(!has(text, "| CIFAR-10 | untied | below"));  // of other data than native's
-  CHECK(has(text, "| CIFAR-10 | sparse | matches | +1.00 points | comparable | 1.00 |"));
+  CHECK(!has(text, "| CIFAR-10 | untied | 1 | below"));  // of other data than native's
+  CHECK(has(text, "| CIFAR-10 | sparse | 1 | matches | +1.00 points | comparable | 1.00 |"));
   CHECK(!has(text, "Not finished"));
   section.forms["untied"] = outcomes("untied", {0.7}, 4);
-  CHECK(has(to_markdown({section}), "| CIFAR-10 | untied | below | -10.00 points |"));
+  CHECK(has(to_markdown({section}), "| CIFAR-10 | untied | 1 | below | -10.00 points |"));
   section.forms["untied"][0].data = "ten kinds of leaves";
   CHECK(has(to_markdown({section}), "ten kinds of leaves in place of CIFAR-10"));
 }
@@ -197,6 +198,17 @@ TEST_CASE("a table that was killed is finished by the next call, and a finished 
   CHECK(!has(third.output, "=="));
   CHECK(file_bytes(out.path() + "/paper.csv") == csv);
   CHECK(file_bytes(out.path() + "/paper.json") == json);
+
+  // A training whose settings are no longer the app's is none of this table.
+  const std::string config = out.path() + "/mnist/untied-42/config.json";
+  std::string settings = file_bytes(config);
+  settings.replace(settings.find("\"lr\""), settings.find(',', settings.find("\"lr\"")) - settings.find("\"lr\""), "\"lr\": 0.5");
+  std::ofstream(config, std::ios::binary) << settings;
+  const ProgramResult fourth = run_program(words);
+  CHECK(fourth.status == 0);
+  CHECK(has(fourth.output, "== mnist, untied-42"));
+  CHECK(has(fourth.output, "starting anew"));
+  CHECK(!has(fourth.output, "== mnist, native-42"));
 }
 
 TEST_CASE("a wrong name is answered with the nearest, missing data with exit code 2") {

@@ -280,6 +280,7 @@ TEST_CASE("a tar that ends early, and what is no tar, is refused") {
   for (std::size_t length = 512; length + 1024 <= reversed.size(); length += 512)
     check_tar_refused(folder, reversed.substr(0, length), "hostile.tar");
   check_tar_refused(folder, reversed.substr(0, reversed.size() - 1024), "lacks the blocks of zeros that end a tar");
+  check_tar_refused(folder, reversed + tar_bytes({{.name = "train/n02/images/n02_1.JPEG"}}), "more bytes follow the end of the archive");
   check_tar_refused(folder, std::string(2048, 'x'), "must be a plain, whole tar");
   check_tar_refused(folder, "PK\x03\x04 a zip", "unpack any other and name the folder");
   check_tar_refused(folder, tar_bytes({}), "wnids.txt is missing");

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kEntryBytes = 5, kMostEntries = 8;
 
-const char* const kPlaces[] = {"", "train", "train/a", "train/b", "train/c", "test", "test/a", "test/c", "val", "val/a", "train/a/images"};
+const char* const kPlaces[] = {"",       "train",  "train/a", "train/b", "train/c", "test",          "test/a",
+                               "test/b", "test/c", "val",     "val/a",   "val/b",   "train/a/images"};
 const char* const kNames[] = {"good.jpg", "x.JPEG", "x.jpeg", "x.png", "x",    ".x.jpg", "\xff.jpg",  "a,\"b|c\n.jpg",
                               "a",        "b",      "c",      "train", "test", "val",    "wnids.txt", "images"};
 const char* const kTargets[] = {"good.jpg", "../b/good.jpg", "../a", "..", "../..", ".", "x.jpeg", "absent", "train", "test"};
@@ -32,7 +33,7 @@ void write(const fs::path& path, const std::string& bytes) { std::ofstream(path,
 
 /// Two classes with a good image in each set.
 void write_good(const fs::path& root, const std::string& jpeg) {
-  for (const char* place : {"train/a", "train/b", "test/a"}) {
+  for (const char* place : {"train/a", "train/b", "test/a", "test/b"}) {
     fs::create_directories(root / place);
     write(root / place / "good.jpg", jpeg);
   }
@@ -76,6 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const weft::ImageData data = weft::load_image_folder(root, 8);
     weft::fuzz::check_filled(data.train);
     weft::fuzz::check_filled(data.test);
+    if (data.validation.size > 0) weft::fuzz::check_filled(data.validation);
     WEFT_CHECK(data.train.classes >= 2 && data.train.classes == data.test.classes);
   } catch (const weft::FormatError&) {
   }

@@ -7,7 +7,9 @@ namespace weft::bench {
 
 /// A network of apps/models at a batch size.
 struct PyTorchCase {
-  std::string net;  ///< "mnist" (trained by Adam), "resnet9", "resnet12", "vgg9" or "vgg12" (width 16, SGD with momentum)
+  /// "mnist" (trained by Adam), "resnet9", "resnet12", "vgg9" or "vgg12" (width 16, SGD with momentum); "lstm" (Adam, clipped gradients):
+  /// the language model of width 256, for which `side` is steps and `classes` words.
+  std::string net;
   int side, classes, batch;
 };
 

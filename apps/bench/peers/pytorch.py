@@ -1,7 +1,7 @@
 """The networks of apps/models in PyTorch: reads requests from standard input, answers with the seconds they took.
 
   threads N
-  step NET SIDE CLASSES BATCH FORMAT CALLS
+  step NET SIDE CLASSES BATCH FORMAT CALLS   (NET lstm: steps, words)
   infer FORMAT CALLS
   lstm STEPS BATCH UNITS PASS CALLS
 
@@ -52,7 +52,7 @@ def image_net(name, side, classes):
 
 
 def optimizer_of(name, parameters):
-    kind, options = (torch.optim.Adam, {}) if name == "mnist" else (torch.optim.SGD, dict(momentum=0.9, nesterov=True, weight_decay=5e-4))
+    kind, options = (torch.optim.Adam, {}) if name in ("mnist", "lstm") else (torch.optim.SGD, dict(momentum=0.9, nesterov=True, weight_decay=5e-4))
     try:
         return kind(parameters, lr=1e-3, fused=True, **options)  # the fastest
     except (RuntimeError, TypeError):
@@ -81,6 +81,30 @@ class Case:
             return self.net(self.x)
 
 
+class LanguageCase:
+    """The tied LSTM of ptb and wikitext2, its state carried from batch to batch."""
+
+    def __init__(self, steps, words, batch, units=256, dropout=0.45):
+        torch.manual_seed(42)
+        self.words, self.lstm = nn.Embedding(words, units), nn.LSTM(units, units)
+        self.softmax, self.drop = nn.Linear(units, words), nn.Dropout(dropout)
+        self.softmax.weight = self.words.weight
+        self.net = nn.ModuleList([self.words, self.lstm, self.softmax])
+        self.x, self.targets = torch.randint(0, words, (steps, batch)), torch.randint(0, words, (steps * batch,))
+        self.state = tuple(torch.zeros(1, batch, units) for _ in range(2))
+        self.loss = nn.CrossEntropyLoss()
+        self.optimizer = optimizer_of("lstm", self.net.parameters())
+
+    def step(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        states, self.state = self.lstm(self.drop(self.words(self.x)), tuple(s.detach() for s in self.state))
+        loss = self.loss(self.softmax(self.drop(states)).flatten(0, 1), self.targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        self.optimizer.step()
+        return loss.item()
+
+
 class Lstm:
     def __init__(self, steps, batch, units):
         torch.manual_seed(42)
@@ -100,7 +124,7 @@ lstms = {}
 cases = {}
 def case(*key):
     if key not in cases:
-        cases[key] = Case(*key)
+        cases[key] = LanguageCase(*key[1:4]) if key[0] == "lstm" else Case(*key)
     return cases[key]
 
 
