@@ -21,7 +21,10 @@ std::string fixed(double value, int decimals) {
 }
 
 std::string percent(double share, int decimals = 2) { return fixed(100 * share, decimals) + " %"; }
-std::string millions(std::int64_t n) { return fixed(static_cast<double>(n) / 1e6, 2) + " M"; }
+/// "0.41 M", "4.1 k".
+std::string count_text(std::int64_t n) {
+  return n < 100'000 ? fixed(static_cast<double>(n) / 1e3, 1) + " k" : fixed(static_cast<double>(n) / 1e6, 2) + " M";
+}
 std::string milliseconds(double seconds) { return seconds > 0 ? fixed(1e3 * seconds, 1) : kNone; }
 
 std::string row(const std::vector<std::string>& cells) {
@@ -105,8 +108,8 @@ std::vector<std::string> result_cells(const Section& s, const std::string& name,
           milliseconds(step) + (step > 0 ? disturbed(s) : ""),
           step > 0 && !pruned && s.steps->pytorch ? milliseconds(*s.steps->pytorch) + disturbed(s) : kNone,
           fixed(static_cast<double>(memory) / 1e6, 0) + " MB",
-          millions(first.parameters),
-          first.nnz > 0 ? millions(first.nnz) : kNone};
+          count_text(first.parameters),
+          first.nnz > 0 ? count_text(first.nnz) : kNone};
 }
 
 const std::vector<std::string> kResultHeader{"data",   "form",       "seeds",     "test",    "flip average", "epochs to target",
@@ -123,12 +126,20 @@ std::vector<Outcome> outcomes_of(const Section& s, const std::string& form) {
   return found == s.forms.end() ? std::vector<Outcome>{} : found->second;
 }
 
+/// Whether untied is sparse again: nothing is tied.
+bool is_same(const Section& s, const std::string& form) {
+  const std::vector<Outcome> own = outcomes_of(s, form), sparse = outcomes_of(s, "sparse");
+  return form == "untied" && !own.empty() && !sparse.empty() && own.front().parameters == sparse.front().parameters;
+}
+
 std::string results(const std::vector<Section>& sections) {
   std::string text = header(kResultHeader);
   for (const Section& s : sections)
     for (const char* form : kForms) {
       const std::vector<Outcome> outcomes = outcomes_of(s, form);
-      if (!outcomes.empty()) text += row(result_cells(s, form, outcomes, outcomes_of(s, "native"), step_of(s, form)));
+      if (outcomes.empty()) continue;
+      const std::string name = cat(form, is_same(s, form) ? " (same)" : "");
+      text += row(result_cells(s, name, outcomes, outcomes_of(s, "native"), step_of(s, form)));
     }
   return text;
 }
@@ -165,7 +176,7 @@ std::string verdicts(const std::vector<Section>& sections) {
   std::string text = header({"data", "form against native", "seeds", "quality", "better on the test by", "epochs to target", "ratio"});
   for (const Section& s : sections)
     for (const char* form : {"sparse", "untied"})
-      if (const std::optional<Verdict> v = verdict_of(s, form))
+      if (const std::optional<Verdict> v = is_same(s, form) ? std::nullopt : verdict_of(s, form))
         text += row({s.benchmark.name, form, cat(outcomes_of(s, form).size()), v->quality, difference_text(s.benchmark.metric, *v),
                      v->epochs, ratio_text(*v)});
   return text;
@@ -218,7 +229,7 @@ std::string to_markdown(const std::vector<Section>& sections) {
       "\n## Verdicts\n\nSparse and native are the same function of the same parameters, which the tests prove; their difference here is "
       "that "
       "of rounding, which training amplifies. The experiment is *untied*: the same patterns with a value for every "
-      "entry; where nothing is tied it is sparse again.\n\n" +
+      "entry; where nothing is tied it is the *same* again.\n\n" +
       verdicts(sections);
   text += cat("\nQuality *matches* if the difference is at most ", percent(kTolerance, 0),
               " of native's value; with three seeds and more its whole 95 % interval must say so, or it is *undecided*. Epochs are "

@@ -41,6 +41,7 @@ Outcome outcome(const std::string& form, int seed, double accuracy, double best,
   o.samples = "images";
   o.train_size = 45'000, o.validation_size = 5'000, o.test_size = 10'000;
   o.value = accuracy;
+  o.parameters = form == "untied" ? 2000 : 1000;
   o.epochs = 9;
   o.curve = {{at / 2, 0.5 * best}, {at, best}, {9, best}};
   return o;
@@ -142,6 +143,9 @@ TEST_CASE("the table marks partial data and says what is missing") {
   CHECK(!has(text, "Not finished"));
   section.forms["untied"] = outcomes("untied", {0.7}, 4);
   CHECK(has(to_markdown({section}), "| CIFAR-10 | untied | 1 | below | -10.00 points |"));
+  CHECK(!has(to_markdown({section}), "untied (same)"));
+  section.forms["untied"][0].parameters = section.forms["sparse"][0].parameters;
+  CHECK(has(to_markdown({section}), "| CIFAR-10 | untied (same) | 1 |"));
   section.forms["untied"][0].data = "ten kinds of leaves";
   CHECK(has(to_markdown({section}), "ten kinds of leaves in place of CIFAR-10"));
 }
