@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +12,13 @@
 #include <weft/core/patterns.hpp>
 #include <weft/core/text.hpp>
 #include <weft/core/value_layout.hpp>
+#include <weft/layers/compose.hpp>
+#include <weft/layers/conv.hpp>
+#include <weft/layers/dropout.hpp>
 #include <weft/layers/initialise.hpp>
 #include <weft/layers/layer_call.hpp>
 #include <weft/layers/linear.hpp>
+#include <weft/layers/recurrent.hpp>
 #include <weft/layers/reversible_norm.hpp>
 #include <weft/layers/scope.hpp>
 
@@ -89,45 +92,121 @@ class MovingAverage {
   Tensor share_;  // 1/width; native: the whole matrix of one series
 };
 
-/// Forecasts of C series, each from its own look-back, by linear maps that the series share: [C, look_back, N] -> [C, horizon, N].
-///   linear   one map of the window without its mean
-///   nlinear  one map of the window without its last value (Zeng et al. 2023, arXiv 2205.13504)
-///   revin    one map of the window without its mean, divided by its deviation
-///   dlinear  without its mean, a map of the moving average over 25 steps and one of what is left (Zeng et al. 2023)
-/// Throws ConfigError for another model.
-class SeriesNet {
+/// A map of the moving average over 25 steps and one of what is left: DLinear (Zeng et al. 2023, arXiv 2205.13504).
+class DecomposedLinear {
  public:
-  SeriesNet(const Scope& s, std::int64_t series, const RunOptions& o)
-      : norm_(s / "norm", {.centring = centring_of(o.model), .time = TimeAxis::last}), map_(s / "map", series, o.look_back, o.horizon) {
-    if (o.model != "dlinear") return;
-    average_.emplace(s / "average", series, o.look_back, 25);
-    trend_.emplace(s / "trend", series, o.look_back, o.horizon);
-  }
+  DecomposedLinear(const Scope& s, std::int64_t series, std::int64_t in, std::int64_t out)
+      : average_(s / "average", series, in, 25), map_(s / "map", series, in, out), trend_(s / "trend", series, in, out) {}
 
   Var operator()(Var x) const {
-    const ReversibleNorm::Window window = norm_(x);
-    return norm_.undo(forecast(window.x), window);
+    const Var average = average_(x);
+    return map_(x - average) + trend_(average);
   }
 
  private:
-  Var forecast(Var x) const {
-    if (!average_) return map_(x);
-    const Var average = (*average_)(x);
-    return map_(x - average) + (*trend_)(average);
+  MovingAverage average_;
+  TimeLinear map_, trend_;
+};
+
+/// Steps that a recurrence or a convolution takes at once: a day of hours.
+inline constexpr int kPatch = 24;
+
+/// Patches in a look-back. Throws ConfigError where they do not fill it.
+inline int patches_of(const RunOptions& o) {
+  if (o.look_back % kPatch == 0) return o.look_back / kPatch;
+  throw ConfigError({.op = "options",
+                     .path = "look_back",
+                     .what = cat("look_back is ", o.look_back, ", but '", o.model, "' reads patches of ", kPatch, " steps"),
+                     .hint = cat("give a multiple of ", kPatch)});
+}
+
+/// A recurrence over the patches of a window (segments as its steps: Lin et al. 2023, arXiv 2308.11200) and a linear map of its last
+/// state: [1, look_back, N] -> [1, horizon, N].
+class RecurrentForecast {
+ public:
+  RecurrentForecast(const Scope& s, Cell cell, const RunOptions& o)
+      : patches_{patches_of(o), kPatch},
+        out_{1, o.horizon},
+        recurrence_(s / "recurrence", cell, patterns::dilated(patches_of(o), 1), kPatch, o.width,
+                    {.layers = o.layers, .dropout = o.dropout}),
+        drop_(s / "drop", o.dropout),
+        head_(s / "head", o.width, o.horizon) {}
+
+  Var operator()(Var x) const {
+    const Var states = recurrence_(reshape(x, patches_));
+    return reshape(last_step(states, TimeAxis::first) | drop_ | head_, out_);
+  }
+
+  const Recurrent& recurrence() const { return recurrence_; }
+
+ private:
+  Shape patches_, out_;
+  Recurrent recurrence_;
+  Dropout drop_;
+  Linear head_;
+};
+
+/// Convolutions over the patches of a window and a linear map of all their outputs: [1, look_back, N] -> [1, horizon, N].
+class ConvForecast {
+ public:
+  ConvForecast(const Scope& s, const RunOptions& o)
+      : patches_{patches_of(o), kPatch},
+        out_{1, o.horizon},
+        drop_(s / "drop", o.dropout),
+        head_(s / "head", patches_of(o) * o.width, o.horizon) {
+    for (int i = 0; i < o.layers; ++i)
+      convs_.emplace_back(s / cat("c", i + 1), patches_of(o), i == 0 ? kPatch : o.width, o.width, SeriesConvOptions{.kernel = 3, .pad = 1});
+  }
+
+  Var operator()(Var x) const {
+    x = reshape(x, patches_);
+    for (const Conv1d& conv : convs_) x = x | conv | relu;
+    return reshape(flatten(x) | drop_ | head_, out_);
+  }
+
+ private:
+  Shape patches_, out_;
+  std::vector<Conv1d> convs_;
+  Dropout drop_;
+  Linear head_;
+};
+
+/// Forecasts of C series, each from its own look-back, by maps that the series share: [C, look_back, N] -> [C, horizon, N].
+///   linear   one linear map of the window without its mean
+///   nlinear  one linear map of the window without its last value (Zeng et al. 2023, arXiv 2205.13504)
+///   revin    one linear map of the window without its mean, divided by its deviation
+///   dlinear  without its mean, DecomposedLinear
+///   lstm, gru, cnn  without its mean, divided by its deviation, RecurrentForecast or ConvForecast; C = 1
+/// Throws ConfigError for another model and a look-back that it cannot read.
+class SeriesNet {
+ public:
+  SeriesNet(const Scope& s, std::int64_t series, const RunOptions& o)
+      : norm_(s / "norm", {.centring = centring_of(o.model), .time = TimeAxis::last}), forecast_(forecast_of(s, series, o)) {}
+
+  Var operator()(Var x) const {
+    const ReversibleNorm::Window window = norm_(x);
+    return norm_.undo(forecast_(window.x), window);
+  }
+
+ private:
+  static Sequential::Step forecast_of(const Scope& s, std::int64_t series, const RunOptions& o) {
+    if (o.model == "lstm") return RecurrentForecast(s, Cell::lstm, o);
+    if (o.model == "gru") return RecurrentForecast(s, Cell::gru, o);
+    if (o.model == "cnn") return ConvForecast(s, o);
+    if (o.model == "dlinear") return DecomposedLinear(s, series, o.look_back, o.horizon);
+    if (o.model == "linear" || o.model == "nlinear" || o.model == "revin") return TimeLinear(s / "map", series, o.look_back, o.horizon);
+    throw ConfigError({.op = "options",
+                       .path = "model",
+                       .what = cat("there is no model '", o.model, "'"),
+                       .hint = "choose of linear, nlinear, revin, dlinear, lstm, gru, cnn"});
   }
 
   static Centring centring_of(const std::string& model) {
-    const std::vector<std::string> models{"linear", "nlinear", "revin", "dlinear"};
-    if (std::find(models.begin(), models.end(), model) == models.end())
-      throw ConfigError(
-          {.op = "options", .path = "model", .what = cat("there is no model '", model, "'"), .hint = cat("choose of ", joined(models))});
-    return model == "nlinear" ? Centring::last : model == "revin" ? Centring::deviation : Centring::mean;
+    return model == "nlinear" ? Centring::last : model == "linear" || model == "dlinear" ? Centring::mean : Centring::deviation;
   }
 
   ReversibleNorm norm_;
-  TimeLinear map_;
-  std::optional<MovingAverage> average_;
-  std::optional<TimeLinear> trend_;
+  Sequential::Step forecast_;
 };
 
 }  // namespace weft

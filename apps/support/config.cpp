@@ -49,8 +49,10 @@ void for_each_option(Options& o, Visit&& visit_one) {
   visit("validation", o.validation, "share of the training images held out; the test set is then read once, after the last epoch");
   visit("evaluations", o.evaluations, "times an epoch that a fixed part of the validation images is evaluated");
   visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
-  if (!o.model.empty()) visit("model", o.model, o.look_back > 0 ? "linear, nlinear, revin or dlinear" : "resnet9, resnet12, vgg9 or vgg12");
+  if (!o.model.empty())
+    visit("model", o.model, o.look_back > 0 ? "linear, nlinear, revin, dlinear, lstm, gru or cnn" : "resnet9, resnet12, vgg9 or vgg12");
   if (!o.pattern.empty()) visit("width", o.width, "units of the recurrence");
+  else if (o.look_back > 0) visit("width", o.width, "units of lstm and gru, channels of cnn; the other models have none");
   else if (!o.model.empty())
     visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
   if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
@@ -59,6 +61,7 @@ void for_each_option(Options& o, Visit&& visit_one) {
   if (!o.set.empty()) visit("set", o.set, "which extract of the data: first1000h, 2014, last840h, mt200, benchmark or uci");
   if (o.look_back != 0) visit("look_back", o.look_back, "steps that a forecast is made from");
   if (o.look_back != 0) visit("horizon", o.horizon, "steps that are forecast");
+  if (o.look_back != 0) visit("layers", o.layers, "of lstm, gru and cnn, on top of each other; the other models have none");
   if (!o.pattern.empty()) {
     visit("pattern", o.pattern, "links of the recurrence: lower_bidiagonal (each step takes the last), dilated(K), skip(K)");
     visit("layers", o.layers, "recurrences on top of each other");
@@ -286,11 +289,16 @@ void check_used(const RunOptions& o, const RunOptions& defaults) {
   if (o.warmup > 0 && o.warmup != defaults.warmup && o.schedule != "linear" && o.schedule != "cosine")
     refuse_value("warmup", o.warmup, cat("left away: the schedule '", o.schedule, "' has no warm-up"));
   if (o.fill != defaults.fill && o.shift == 0) refuse_value("fill", o.fill, "left away: without --shift nothing is brought in");
+  if (o.look_back == 0) return;
+  const bool hidden = defaults.layers > 0;
+  const std::string none = cat("left away: the model '", o.model, "' has no hidden units");
+  if (hidden ? o.layers < 1 || o.layers > 16 : o.layers != 0) refuse_value("layers", o.layers, hidden ? "in [1, 16]" : none);
+  if (hidden ? o.width < 1 : o.width != 0) refuse_value("width", o.width, hidden ? "in [1, 1024]" : none);
+  if (!hidden && o.dropout != 0) refuse_value("dropout", o.dropout, none);
 }
 
-}  // namespace
-
-RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults) {
+/// What files and flags say over `defaults`.
+RunOptions read_over(int argc, const char* const* argv, const RunOptions& defaults) {
   RunOptions asked = defaults;  // what the flags alone say: which files to read
   if (asked.out.empty()) asked.out = "out/" + std::filesystem::path(argv[0]).filename().string();
   RunOptions options = asked;
@@ -302,7 +310,6 @@ RunOptions read_options(int argc, const char* const* argv, const RunOptions& def
   if (!asked.config.empty()) apply_json(file_text(asked.config), asked.config, options);
   apply_flags(argc, argv, options);
   check(options);
-  check_used(options, defaults);
   if (resumes && options.budget != own_budget)
     throw ConfigError(
         {.op = "--resume",
@@ -310,6 +317,17 @@ RunOptions read_options(int argc, const char* const* argv, const RunOptions& def
          .what = cat("budget is ", options.budget, ", the run began with ", own_budget, " and its schedule was made for that"),
          .hint = "leave --budget away; --epochs changes how far it goes"});
   return options;
+}
+
+}  // namespace
+
+RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults) {
+  const RunOptions options = read_over(argc, argv, defaults);
+  const auto own =
+      std::find_if(defaults.models.begin(), defaults.models.end(), [&](const RunOptions& m) { return m.model == options.model; });
+  if (own == defaults.models.end()) return check_used(options, defaults), options;
+  const RunOptions again = read_over(argc, argv, *own);
+  return check_used(again, *own), again;
 }
 
 Target Target::parse(const std::string& text) {

@@ -28,7 +28,7 @@ struct RunOptions {
   int evaluations = 0;          ///< times an epoch that a fixed part of the validation images is evaluated
   double budget = 0;            ///< minutes of training that the number of epochs is fitted to; 0: epochs as given
   std::string model;            ///< which network; empty: the app has only one
-  int width = 0;                ///< channels of its first convolution; 0: as the budget allows
+  int width = 0;                ///< channels of its first convolution, or units of a recurrence; 0: as the budget allows, or it has none
   int side = 0;                 ///< pixels a side that a user's own images are resized to; 0: the app reads none
   int steps = 0;                ///< tokens of a text, or of each stream in a batch; 0: the app reads no text
   double word_dropout = 0;      ///< share of the words of training texts that become unknown
@@ -36,7 +36,7 @@ struct RunOptions {
   int look_back = 0;            ///< steps of a series that a forecast is made from; 0: the app forecasts nothing
   int horizon = 0;              ///< steps that it tells
   std::string pattern;          ///< links of a recurrence; empty: the app has none
-  int layers = 0;               ///< recurrences on top of each other
+  int layers = 0;               ///< recurrences or convolutions on top of each other; 0: the app or the model has none
   int words = 0;                ///< that a language model writes after its training
   std::string form = "sparse";  ///< sparse, native or untied
   double density = 1;           ///< share of 16x16 blocks kept where an app prunes
@@ -51,6 +51,7 @@ struct RunOptions {
   std::string target;          ///< "accuracy>=0.99": exit 3 if the last epoch does not meet it
 
   std::vector<std::string> lacks{};  ///< of the above, those that the app has no use for: no flags and no keys
+  std::vector<RunOptions> models{};  ///< the app's defaults where one of these .model is asked for
 
   // Asked of one call only: not part of config.json.
   std::string config;  ///< JSON file with any of the above
@@ -62,8 +63,9 @@ struct RunOptions {
 
 /// Reads flags and files over `defaults`. With --resume, OUT/config.json is read before --config, so that a run continues as
 /// it began. Prints the help and throws Exit{0} for --help. Throws ConfigError for an unknown flag or key (naming the nearest
-/// valid one if there is one near), for a value of the wrong type or outside its range, and for a warmup or fill other than the app's
-/// that the schedule or shift leaves without effect; FormatError for the former in OUT/config.json.
+/// valid one if there is one near), for a value of the wrong type or outside its range, and for one other than the app's that the
+/// others leave without effect (a warmup, fill, or width that the schedule, shift or model does not use); FormatError for the former in
+/// OUT/config.json.
 RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults);
 
 /// The options that config.json holds, as JSON text.

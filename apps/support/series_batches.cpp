@@ -3,6 +3,7 @@
 #include <memory>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include <weft/apps/support/image_batches.hpp>
 #include <weft/apps/support/report.hpp>
@@ -81,10 +82,12 @@ std::string write_forecast(const SeriesPtr& s, WindowRange windows, SeriesLoader
 
 }  // namespace
 
-RunOptions series_recipe(RunOptions o) {
+RunOptions series_recipe(RunOptions o, std::vector<RunOptions> models) {
   o.lr = 1e-3;
   o.clip = 1;
-  o.lacks = {"dropout", "label_smoothing", "shift", "fill", "flip", "cutout", "validation", "width", "density"};
+  o.lacks = {"label_smoothing", "shift", "fill", "flip", "cutout", "validation", "density"};
+  for (RunOptions& m : models) m.clip = o.clip, m.lacks = o.lacks, m.set = o.set, m.horizon = o.horizon;
+  o.models = std::move(models);
   return o;
 }
 

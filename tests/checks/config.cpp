@@ -100,6 +100,32 @@ TEST_CASE("an app with one network has neither --model nor --width") {
   CHECK(read({"--width", "8"}, {.model = "resnet9", .width = 16}).width == 8);
 }
 
+TEST_CASE("a model has its own defaults, and refuses what it has no use for") {
+  const ScratchFolder folder;
+  const std::string file = folder.write("c.json", R"({"model": "lstm", "batch": 8})");
+  const RunOptions app{
+      .epochs = 8,
+      .model = "linear",
+      .look_back = 512,
+      .horizon = 96,
+      .models = {{.epochs = 5, .dropout = 0.3, .model = "lstm", .width = 64, .look_back = 336, .horizon = 96, .layers = 1}}};
+  CHECK(read({}, app).epochs == 8);
+  CHECK(read({"--model", "nlinear"}, app).look_back == 512);
+  CHECK(read({"--model", "lstm"}, app).epochs == 5);
+  CHECK(read({"--model", "lstm"}, app).look_back == 336);
+  CHECK(read({"--model", "lstm", "--look-back", "512"}, app).look_back == 512);
+  CHECK(read({"--model", "lstm", "--dropout", "0"}, app).dropout == 0);
+  CHECK(read({"--config", file.c_str()}, app).width == 64);
+  CHECK(read({"--config", file.c_str()}, app).batch == 8);
+  CHECK(read({"--config", file.c_str(), "--model", "linear"}, app).width == 0);
+  for (const char* flag : {"--width", "--layers"}) {
+    says(message([&] { read({flag, "2"}, app); }), "is 2, it must be left away: the model 'linear' has no hidden units");
+    says(message([&] { read({"--model", "lstm", flag, "0"}, app); }), "is 0, it must be in [1, ");
+  }
+  says(message([&] { read({"--dropout", "0.1"}, app); }), "dropout is 0.1, it must be left away: the model 'linear'");
+  says(message([&] { read({"--model", "lstm", "--layers", "17"}, app); }), "layers is 17, it must be in [1, 16]");
+}
+
 TEST_CASE("what is evaluated within an epoch is held out, never the test set") {
   says(message([] { read({"--evaluations", "10"}); }), "0 without --validation");
   CHECK(read({"--evaluations", "10", "--validation", "0.1"}).evaluations == 10);
