@@ -55,7 +55,8 @@ void set_aside(const std::string& out) {
   std::string renamed;
   for (const auto& [name, other] :
        {std::pair{"last.safetensors", "previous.safetensors"}, std::pair{"config.json", "previous.config.json"},
-        std::pair{"result.json", "previous.result.json"}, std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
+        std::pair{"result.json", "previous.result.json"}, std::pair{"vocabulary.txt", "previous.vocabulary.txt"},
+        std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
     std::error_code failure;
     std::filesystem::rename(cat(out, "/", name), cat(out, "/", other), failure);
     if (failure == std::errc::no_such_file_or_directory) continue;
@@ -251,6 +252,7 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
   if (begins && options_.budget > 0) options_.epochs = trainer.fit_to_budget();
   write_text(out + "/config.json", to_json(options_));
   write_text(out + "/summary.txt", text_of(summary_, options_.form));
+  if (data.vocabulary.size() > 0) data.vocabulary.save(out + "/vocabulary.txt");
   std::filesystem::remove(out + "/result.json", missing);  // it says what a finished run measured
   const FitResult result = trainer.fit();
   if (!result.interrupted) write_text(out + "/result.json", result_json(data, result.position));
