@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
+#include <filesystem>
 #include <numeric>
 #include <utility>
 
@@ -13,6 +14,11 @@
 #include <weft/core/text.hpp>
 
 namespace weft {
+
+std::string own_name(const std::string& folder) {
+  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+  return cat("own images ", (path.has_filename() ? path : path.parent_path()).filename().string());
+}
 
 void check_consistent(const ImageSet& set, const char* op) {
   const auto samples = static_cast<std::size_t>(std::max<std::int64_t>(set.size, 0));

@@ -20,11 +20,14 @@ struct ImageSet {
 
 /// A training and a test set of equal lattice and classes, and at times one for validation.
 struct ImageData {
-  std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", "Tiny ImageNet", or the folder's name for any other set
+  std::string name;    ///< "MNIST", "Fashion-MNIST", "CIFAR-10", "CIFAR-100", "Tiny ImageNet", or own_name
   std::string source;  ///< where it was found, in one line
   ImageSet train, test;
   ImageSet validation{};  ///< of size 0: none held out
 };
+
+/// "own images NAME" for a folder of another set, so that none is taken for the set whose name its folder has.
+std::string own_name(const std::string& folder);
 
 /// Throws ShapeError, naming `op`, if the set has no pixel positions or its arrays disagree with its size.
 void check_consistent(const ImageSet& set, const char* op);

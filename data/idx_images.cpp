@@ -22,15 +22,14 @@ constexpr std::array<const char*, 4> kNames{"train-images-idx3-ubyte", "train-la
 
 constexpr std::ptrdiff_t kLabelHeader = 8;  // bytes before the first label
 
-/// A set's name by its test labels, wherever it lies; the folder's for one that is not known.
+/// A set's name by its test labels, wherever it lies.
 std::string name_of_set(const ImageSet& test, const std::string& folder) {
   constexpr std::uint64_t kMnist = 0xfca1a11d31bd96bb, kFashionMnist = 0x25bdf8123f06fac3;
   const std::string labels(test.labels.begin(), test.labels.end());
   const std::uint64_t hash = hash_name(labels);
   if (hash == kMnist) return "MNIST";
   if (hash == kFashionMnist) return "Fashion-MNIST";
-  const std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
+  return own_name(folder);
 }
 
 }  // namespace

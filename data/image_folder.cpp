@@ -158,9 +158,8 @@ ImageData load_image_folder(const std::string& folder, int side) {
     check_apart(part, train, classes);
     sets.push_back(listed(part, classes));
   }
-  const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
   ImageData data;
-  data.name = (path.has_filename() ? path : path.parent_path()).filename().string(), data.source = folder;
+  data.name = own_name(folder), data.source = folder;
   data.train = drawn(sets[0], classes.size(), side);
   data.test = drawn(sets[1], classes.size(), side);
   if (sets.size() == 3) data.validation = drawn(sets[2], classes.size(), side);

@@ -119,6 +119,7 @@ void apply_flags(int argc, const char* const* argv, RunOptions& options) {
       if constexpr (std::is_unsigned_v<T>) option->check(fits_64_bits);
     }
   });
+  app.get_option("--epochs")->excludes("--budget");
   app.add_option("--config", options.config, "JSON file with any of the above, e.g. a run's config.json; flags win over it");
   app.add_flag("--resume", options.resume, "continue from OUT/last.safetensors");
   app.add_flag("--dry-run", options.dry_run, "show data, network and options, with the epochs that --budget allows; train nothing");

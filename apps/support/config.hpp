@@ -63,9 +63,9 @@ struct RunOptions {
 
 /// Reads flags and files over `defaults`. With --resume, OUT/config.json is read before --config, so that a run continues as
 /// it began. Prints the help and throws Exit{0} for --help. Throws ConfigError for an unknown flag or key (naming the nearest
-/// valid one if there is one near), for a value of the wrong type or outside its range, and for one other than the app's that the
-/// others leave without effect (a warmup, fill, or width that the schedule, shift or model does not use); FormatError for the former in
-/// OUT/config.json.
+/// valid one if there is one near), for a value of the wrong type or outside its range, for --epochs beside --budget, and for one other
+/// than the app's that the others leave without effect (a warmup, fill, or width that the schedule, shift or model does not use);
+/// FormatError for the former in OUT/config.json.
 RunOptions read_options(int argc, const char* const* argv, const RunOptions& defaults);
 
 /// The options that config.json holds, as JSON text.

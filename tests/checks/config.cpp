@@ -158,6 +158,10 @@ TEST_CASE("a resumed run begins from its own config.json") {
   CHECK(read({"--out", folder.path().c_str()}).epochs == 1);
 }
 
+TEST_CASE("epochs are given or fitted to a budget, not both") {
+  CHECK(message([] { read({"--budget", "3", "--epochs", "5"}); }).find("--epochs excludes --budget") != std::string::npos);
+}
+
 TEST_CASE("a resumed run keeps the schedule that its budget gave") {
   const ScratchFolder folder;
   folder.write("config.json", R"({"epochs": 9, "budget": 3})");

@@ -170,7 +170,7 @@ TEST_CASE("a folder of four idx files becomes an image set") {
   CHECK(data.train.classes == 3);
   CHECK(data.test.classes == 3);
   CHECK(data.train.labels == std::vector<std::int32_t>{1, 0, 2});
-  CHECK(data.name.starts_with("weft-test-"));
+  CHECK(data.name.starts_with("own images weft-test-"));
 
   const auto refusal = [&] { return format_error([&] { load_idx_images(folder.path()); }); };
   folder.write("train-labels-idx1-ubyte", idx_bytes({3}, std::string("\x01\x00\xf0", 3)));

@@ -106,7 +106,7 @@ TEST_CASE("each folder is a class, in the order of names") {
   write_pets(folder);
   CHECK(is_image_folder(folder / "pets"));
   const ImageData data = load_image_folder(folder / "pets/", 16);
-  CHECK(data.name == "pets");
+  CHECK(data.name == "own images pets");
   CHECK(data.source == folder / "pets/");
   CHECK(data.train.lattice == Lattice{16, 16, 3});
   CHECK(data.train.classes == 2);

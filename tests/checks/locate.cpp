@@ -298,8 +298,7 @@ TEST_CASE("Tiny ImageNet is found as a folder or a tar, and images of one's own 
   write_tiny("flag/tiny-imagenet/tiny-imagenet-200", 1);
   write_tiny("variable/tiny-imagenet-200", 2);
   write_tiny("caches/tiny-imagenet", 3);
-  for (const char* name : {"a", "b"}) folder.write(std::string("own/train/") + name + "/a.jpg", jpeg);
-  folder.write("own/test/a/a.jpg", jpeg);
+  for (const char* name : {"train/a", "train/b", "test/a", "test/b"}) folder.write(std::string("own/") + name + "/a.jpg", jpeg);
   folder.write("tars/tiny-imagenet.tar", oracle::tar_bytes({{.name = "wnids.txt"}}));
 
   ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
@@ -308,7 +307,7 @@ TEST_CASE("Tiny ImageNet is found as a folder or a tar, and images of one's own 
   const auto failure = [&] { return format_error([&] { found(); }); };
   CHECK(found().source == folder / "flag/tiny-imagenet/tiny-imagenet-200");
   places.data = folder / "own";
-  CHECK(found().name == "own");
+  CHECK(found().name == "own images own");
   CHECK(found().train.lattice == Lattice{16, 16, 3});
   for (const char* place : {"tars", "tars/tiny-imagenet.tar"}) {
     places.data = folder / place;

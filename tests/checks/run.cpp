@@ -378,7 +378,7 @@ TEST_CASE("images of one's own train a network, and a damaged one is exit 2") {
   const ProgramResult run = train();
   INFO(run.output);
   CHECK(run.status == 0);
-  CHECK(has(run.output, "data: own from " + (folder / "own") + ", 16 training and 16 test images of 16x16x3, 2 classes"));
+  CHECK(has(run.output, "data: own images own from " + (folder / "own") + ", 16 training and 16 test images of 16x16x3, 2 classes"));
   CHECK(nlohmann::json::parse(file_bytes(folder / "out/config.json")).at("side") == 16);
   CHECK(nlohmann::json::parse(file_bytes(folder / "out/result.json")).at("classes") == 2);
   folder.write("own/train/day/3.jpg", oracle::plain_jpeg(20, 20, 1, 2, 3).substr(0, 400));
