@@ -23,6 +23,7 @@ struct SpmmTCall {
   const Tensor& values;
   const Tensor& dy;
   const Tensor& dx;
+  bool adds = false;  ///< to what dx holds; no unless the row fuses
 };
 struct SddmmCall {
   const SparsePattern& s;
@@ -37,7 +38,8 @@ struct SddmmCall {
 enum class Format { paneled, narrow, scalar, diagonal, any };
 /// Which lanes.
 enum class LaneForm { tiles, one, any };
-/// Whether the row takes the epilogue into its pass: forward all of it, the weight gradient the max window.
+/// Whether the row takes what surrounds it into its pass: forward the epilogue, the transposed product a sum with what dX holds, the
+/// weight gradient the max window.
 enum class Fuses { no, yes };
 
 /// One row of kernel_table.inc.

@@ -6,6 +6,7 @@
 #include <weft/core/error.hpp>
 #include <weft/core/log.hpp>
 #include <weft/core/text.hpp>
+#include <weft/kernels/arithmetic.hpp>
 #include <weft/kernels/kernel_table.hpp>
 
 namespace weft::kernels {
@@ -65,6 +66,14 @@ const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const Spars
   throw UsageError({.op = entry, .path = s.name(), .what = "no kernel row applies"});
 }
 
+const KernelRow<SpmmTCall>& choose_transposed(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx) {
+  require_values("spmm_t", s, values);
+  require_operand("spmm_t", s, "dY", dy, s.rows(), values);
+  require_operand("spmm_t", s, "dX", dx, s.cols(), values);
+  require_same_columns("spmm_t", s, dy, dx);
+  return choose(spmm_t_rows(), s, dy.columns()->lanes, dy.dtype(), "spmm_t");
+}
+
 /// dvalues and dbias from dy, the gradient of what the window of `e` (if any) leaves of the product.
 void sddmm(const SparsePattern& s, const Epilogue& e, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {
   require_values("sddmm", s, dvalues);
@@ -100,11 +109,15 @@ void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, cons
 }
 
 void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx) {
-  require_values("spmm_t", s, values);
-  require_operand("spmm_t", s, "dY", dy, s.rows(), values);
-  require_operand("spmm_t", s, "dX", dx, s.cols(), values);
-  require_same_columns("spmm_t", s, dy, dx);
-  choose(spmm_t_rows(), s, dy.columns()->lanes, dy.dtype(), "spmm_t").run(dy.dtype(), {s, values, dy, dx});
+  choose_transposed(s, values, dy, dx).run(dy.dtype(), {s, values, dy, dx});
+}
+
+void spmm_t_add(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx, const Pool& pool) {
+  const KernelRow<SpmmTCall>& row = choose_transposed(s, values, dy, dx);
+  if (row.fuses == Fuses::yes) return row.run(dy.dtype(), {s, values, dy, dx, true});
+  const Tensor part = Tensor::tiled(dx.dtype(), dx.rows(), dx.columns(), pool);
+  row.run(dy.dtype(), {s, values, dy, part});
+  binary(Binary::add, dx, part, dx);
 }
 
 void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {

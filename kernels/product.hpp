@@ -14,6 +14,8 @@ namespace weft::kernels {
 void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& y);
 /// dx = S(values)ᵀ·dy.
 void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx);
+/// dx += S(values)ᵀ·dy, in the product's own pass where its kernel can.
+void spmm_t_add(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx, const Pool& pool);
 /// dvalues = (dy·xᵀ) gathered on the pattern, summed over tied blocks, zero where padded or masked; dbias (if defined) = row sums of dy,
 /// summed over the rows that share an entry.
 void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias);

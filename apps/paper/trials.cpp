@@ -60,10 +60,19 @@ std::string number(double value) {
   return text;
 }
 
-/// The settings that a dry run prints last; null if it printed none.
-nlohmann::json printed_settings(const std::string& output) {
+/// None in what is no object.
+Settings settings_in(const nlohmann::json& json) {
+  Settings settings;
+  if (json.is_object())
+    for (const auto& [name, value] : json.items()) settings[name] = value.dump();
+  return settings;
+}
+
+/// The settings that a dry run prints last.
+Settings printed_settings(const std::string& output) {
   const std::size_t at = output.find("\n{\n");
-  return at == std::string::npos ? nlohmann::json() : nlohmann::json::parse(output.substr(at, output.rfind('}') - at + 1), nullptr, false);
+  if (at == std::string::npos) return {};
+  return settings_in(nlohmann::json::parse(output.substr(at, output.rfind('}') - at + 1), nullptr, false));
 }
 
 }  // namespace
@@ -72,25 +81,18 @@ std::string Cell::name() const { return cat(form, density < 1 ? cat("-d", std::l
 
 Trials::Trials(Place place, Benchmark benchmark) : place_(std::move(place)), benchmark_(std::move(benchmark)) {}
 
-Trials::Settings Trials::settings_in(const nlohmann::json& json) {
-  Settings settings;
-  if (json.is_object())
-    for (const auto& [name, value] : json.items()) settings[name] = value.dump();
-  return settings;
-}
-
 int Trials::ask() {
   std::vector<std::string> words{place_.programs + "/" + benchmark_.app, "--dry-run"};
   if (!place_.data.empty()) words.insert(words.end(), {"--data", place_.data});
   const ProgramResult said = run_program(words);
-  settings_ = settings_in(printed_settings(said.output));
+  settings_ = printed_settings(said.output);
   if (said.status == kOk && !settings_.empty()) return kOk;
   std::fputs(said.output.c_str(), stderr);
   return said.status != kOk ? said.status : kWrongUse;
 }
 
 /// What a training of the cell writes to its config.json.
-Trials::Settings Trials::settings_of(const Cell& cell) const {
+Settings Trials::settings_of(const Cell& cell) const {
   Settings settings = settings_;
   const auto set = [&](const char* name, const nlohmann::json& value) {
     if (settings.count(name) > 0) settings[name] = value.dump();
@@ -215,7 +217,7 @@ int Trials::fit_epochs() const {
     std::vector<std::string> words = words_of({.form = form, .density = 1, .seed = kFirstSeed});
     words.insert(words.end(), {"--budget", number(minutes()), "--dry-run"});
     const ProgramResult measured = run_program(words);
-    const Settings printed = settings_in(printed_settings(measured.output));
+    const Settings printed = printed_settings(measured.output);
     if (measured.status != kOk || printed.count("epochs") == 0) {
       std::fputs(measured.output.c_str(), stderr);
       return measured.status != kOk ? measured.status : kWrongUse;

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <weft/apps/paper/benchmarks.hpp>
 
 namespace weft::paper {
@@ -57,6 +55,9 @@ struct Place {
   double minutes = 0;    ///< instead of the benchmark's; 0: its own
 };
 
+/// An app's options by name, each as JSON text.
+using Settings = std::map<std::string, std::string>;
+
 /// A benchmark's trainings, in OUT/<app>/. What is finished counts as long as the app would train it with the same settings today.
 class Trials {
  public:
@@ -86,14 +87,10 @@ class Trials {
   std::optional<StepSeconds> step_seconds() const;
 
  private:
-  /// Options by name, each as JSON text.
-  using Settings = std::map<std::string, std::string>;
-
   std::string path(const std::string& name) const { return place_.out + "/" + benchmark_.app + "/" + name; }
   std::vector<std::string> words_of(const Cell& cell) const;
   Settings settings_of(const Cell& cell) const;
   bool has_begun(const Cell& cell) const;
-  static Settings settings_in(const nlohmann::json& json);
   static void read_metrics(const std::string& path, Outcome& outcome);
   std::optional<StepSeconds> read_steps(const std::string& path) const;
 

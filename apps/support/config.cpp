@@ -230,8 +230,6 @@ void check(const RunOptions& o) {
   if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) refuse_value("label_smoothing", o.label_smoothing, "in [0, 1)");
   if (!(o.validation >= 0 && o.validation < 1)) refuse_value("validation", o.validation, "in [0, 1)");
   if (o.evaluations < 0) refuse_value("evaluations", o.evaluations, "at least 0");
-  if (o.evaluations > 0 && o.validation == 0)
-    refuse_value("evaluations", o.evaluations, "0 without --validation: nothing is chosen by looking at the test set");
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (!o.pattern.empty() && (o.layers < 1 || o.layers > 16)) refuse_value("layers", o.layers, "in [1, 16]");
   if (!o.pattern.empty() && o.width < 1) refuse_value("width", o.width, "at least 1");

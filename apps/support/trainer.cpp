@@ -93,6 +93,11 @@ struct Trainer::State {
                          .what = cat("batch is ", o.batch, ", the ", data.train_size, " training ", data.samples,
                                      " do not fill one and --drop-last leaves it out"),
                          .hint = "take a smaller --batch, or --no-drop-last"});
+    if (o.evaluations > 0 && !data.validation)
+      throw ConfigError({.op = "options",
+                         .path = "evaluations",
+                         .what = cat("evaluations is ", o.evaluations, ", but no validation ", data.samples, " are held out"),
+                         .hint = "give --validation 0.1: nothing is chosen by looking at the test set"});
     at.seed = o.seed;
     at.batch_size = o.batch;
     at.train_size = data.train_size;

@@ -33,7 +33,7 @@ struct FitResult {
 class Trainer {
  public:
   /// `data` and what `model` refers to must outlive the trainer. Writes into the existing folder options.out. Throws ConfigError if an
-  /// epoch has no batch.
+  /// epoch has no batch, or for evaluations without a validation set.
   Trainer(const Model& model, const TrainingData& data, const RunOptions& options, Progress::Style style);
   ~Trainer();
 

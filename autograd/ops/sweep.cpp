@@ -150,12 +150,12 @@ class SweepRun {
 
   /// Leaves the gradients of all pre-activations in z and hidden; answers that of b + Σ zh_n for gru.
   Tensor backward(const Tensor& dy, const Pool& pool) {
-    const Tensor dh = zeros_like(h_, pool), dc = c_.defined() ? zeros_like(c_, pool) : Tensor();
+    const Tensor dh = Tensor::tiled(h_.dtype(), h_.rows(), h_.columns(), pool), dc = c_.defined() ? zeros_like(c_, pool) : Tensor();
     const Tensor dhidden = r_.cell() == Cell::gru ? Tensor::tiled(dy.dtype(), {r_.steps(), r_.units()}, dy.columns(), pool) : Tensor();
-    const Tensor part = Tensor::tiled(dy.dtype(), {r_.units()}, dy.columns(), pool);
+    if (r_.carried() > 0) step_of(dh, 0, r_.carried()).fill(0);
     kernels::map({}, dy.reshape_rows(states().rows()), step_of(dh, r_.carried(), r_.carried() + r_.steps()).reshape_rows(states().rows()),
                  Tensor());
-    for (std::int64_t step = r_.steps(); step-- > 0;) retreat(step, dh, dc, dhidden, part);
+    for (std::int64_t step = r_.steps(); step-- > 0;) retreat(step, dh, dc, dhidden, pool);
     return dhidden;
   }
 
@@ -229,7 +229,7 @@ class SweepRun {
     if (s.c.defined()) kernels::clear_ended(step, s.c);
   }
 
-  void retreat(std::int64_t step, const Tensor& dh, const Tensor& dc, const Tensor& dhidden, const Tensor& part) {
+  void retreat(std::int64_t step, const Tensor& dh, const Tensor& dc, const Tensor& dhidden, const Pool& pool) {
     const kernels::CellStep s = cell_step(step);
     const Range links = links_of(*r_.links(), step);
     kernels::CellGradients g{.dh = step_of(dh, r_.carried() + step), .dc = {}, .dh_before = {}, .dc_before = {}, .dhidden = {}};
@@ -243,8 +243,7 @@ class SweepRun {
     kernels::cell_grad(r_.cell(), s, g);
     for (std::int64_t i = 0; i < links.size(); ++i) {
       const auto at = static_cast<std::size_t>(i);
-      kernels::spmm_t(*r_.hh(), values_of(links.begin + i), r_.apart_ ? s.hidden[at] : s.z, part);
-      kernels::binary(kernels::Binary::add, g.dh_before[at], part, g.dh_before[at]);
+      kernels::spmm_t_add(*r_.hh(), values_of(links.begin + i), r_.apart_ ? s.hidden[at] : s.z, g.dh_before[at], pool);
     }
   }
 

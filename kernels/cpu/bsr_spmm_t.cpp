@@ -82,7 +82,7 @@ struct Transposed {
             k,       block.slot_size()};
       };
       T* out = dx + tile * dx_tile + c * block.width * 16;
-      TileRows<T, NT, RS, 16>(call.s.width_of(c), make, 1, 16, dy_tile, FromZero<T>{}, Target<T>{out, dx_tile});
+      TileRows<T, NT, RS, 16>(call.s.width_of(c), make, 1, 16, dy_tile, FromTarget<T>{!call.adds}, Target<T>{out, dx_tile});
     }
   }
 

@@ -190,6 +190,15 @@ inline void check_transposed(const Operands& o) {
     check_close(as_doubles(dx), want, o.dtype);
     if (std::string(row.order) == rows.back().order) CHECK(same_bits(dx, literal));
   }
+  Expected sum = want;
+  for (std::size_t i = 0; i < o.x64.size(); ++i) {
+    sum.value[i] += o.x64[i];
+    sum.magnitude[i] += std::abs(o.x64[i]);
+    sum.terms[i] += 1;
+  }
+  const Tensor added = o.x.clone();
+  kernels::spmm_t_add(*o.s, o.values, o.dy, added, Pool());
+  check_close(as_doubles(added), sum, o.dtype);
 }
 
 inline Expected expected_dvalues(const Operands& o) {

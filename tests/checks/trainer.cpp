@@ -164,6 +164,7 @@ TEST_CASE("evaluations within an epoch change nothing of the training, and a res
     return o;
   };
   const ScratchFolder without, whole, parts;
+  CHECK_THROWS_WITH_AS(train(options(without, 4)), doctest::Contains("give --validation"), ConfigError);
   train(options(without, 0), nullptr, images);
   train(options(whole, 4), nullptr, images);
   for (const int at : {1, 4, 7, 3}) {
