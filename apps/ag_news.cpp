@@ -1,4 +1,4 @@
-// The mean of word vectors on AG News or on texts of your own, every layer a sparse matrix product: ./run ag_news
+// The mean of word vectors, a GRU or convolutions on AG News or on texts of your own, every layer a sparse matrix product: ./run ag_news
 #include <weft.hpp>
 #include <weft/apps/baselines/tf_idf.hpp>
 #include <weft/apps/models/text_nets.hpp>
@@ -8,10 +8,10 @@ using namespace weft;
 
 int main(int argc, char** argv) {
   return guarded([&] {
-    Run run(argc, argv, text_recipe({.epochs = 5, .batch = 64, .lr = 5e-3, .dropout = 0.3, .steps = 64, .word_dropout = 0.3}));
+    Run run(argc, argv, ag_news_recipe());
     const TextData texts = run.texts();
     ParamStore params(run.device(), run.seed());
-    const MeanOfEmbeddings net(Scope{params, run.form()}, texts.vocabulary.size(), texts.train.classes, {.dropout = run.options().dropout});
+    const TextNet net(Scope{params, run.form()}, texts.vocabulary.size(), texts.train.classes, run.options());
     run.show(summary(net, {run.options().steps, 1}, {.dtype = Dtype::i32}));
     TrainingData batches = text_batches(texts, run.options());
     batches.baselines.push_back({"tf-idf and logistic regression", {{"accuracy", tf_idf_accuracy(texts)}}});

@@ -88,6 +88,9 @@ PatternPtr union_of(const PatternPtr& a, const PatternPtr& b);
 /// Block rows [begin, end) as a matrix of its own. Untied, its slots are those rows' alone, renumbered; tied, all of them.
 /// Throws ShapeError for rows outside the pattern.
 PatternPtr row_range(const PatternPtr& pattern, std::int64_t begin, std::int64_t end);
+/// The first rows and columns of S, which must end between blocks; slots as row_range's. Throws ShapeError for more than S has, and if one
+/// of these rows stores a block beyond these columns.
+PatternPtr leading(const PatternPtr& pattern, std::int64_t rows, std::int64_t cols);
 /// The Kronecker product with an n x n identity: I ⊗ S, tied copies of S along the diagonal (a layer applied to each of n positions).
 /// Throws ShapeError if n < 1, or n > 1 and the block size does not divide both sides of S.
 PatternPtr repeat_diagonal(const PatternPtr& pattern, std::int64_t n);

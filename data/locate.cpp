@@ -125,13 +125,13 @@ Data load_named(const Wanted<Data>& wanted, const std::string& folder, const cha
 }
 
 template <class Data>
-std::string cache_of(const Wanted<Data>& wanted, const ImagePlaces& places) {
+std::string cache_of(const Wanted<Data>& wanted, const DataPlaces& places) {
   return places.caches.empty() ? std::string{} : (std::filesystem::path(places.caches) / wanted.cache).string();
 }
 
 /// The set that `data`, `weft_data` or the cache holds. Nothing if neither is named and the cache has none or a damaged one.
 template <class Data>
-std::optional<Data> look(const Wanted<Data>& wanted, const ImagePlaces& places, std::vector<std::string>& remarks) {
+std::optional<Data> look(const Wanted<Data>& wanted, const DataPlaces& places, std::vector<std::string>& remarks) {
   if (!places.data.empty()) return load_named(wanted, places.data, "--data");
   if (!places.weft_data.empty()) return load_named(wanted, places.weft_data, "WEFT_DATA");
   const std::string cache = cache_of(wanted, places);
@@ -147,7 +147,7 @@ std::optional<Data> look(const Wanted<Data>& wanted, const ImagePlaces& places, 
 
 /// `tried` are the places after the cache.
 template <class Data>
-[[noreturn]] void fail(const Wanted<Data>& wanted, const ImagePlaces& places, std::vector<std::string> tried,
+[[noreturn]] void fail(const Wanted<Data>& wanted, const DataPlaces& places, std::vector<std::string> tried,
                        const std::vector<std::string>& remarks) {
   const std::string cache = cache_of(wanted, places);
   tried.insert(tried.begin(), cache.empty() ? "no cache (neither XDG_CACHE_HOME nor HOME is set)" : cache);
@@ -158,8 +158,8 @@ template <class Data>
 
 }  // namespace
 
-ImagePlaces image_places(const std::string& data) {
-  ImagePlaces places;
+DataPlaces data_places(const std::string& data) {
+  DataPlaces places;
   places.data = data;
   places.weft_data = variable("WEFT_DATA");
   const std::string home = variable("HOME");
@@ -171,7 +171,7 @@ ImagePlaces image_places(const std::string& data) {
   return places;
 }
 
-ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remarks) {
+ImageData find_images(const DataPlaces& places, std::vector<std::string>& remarks) {
   const Wanted<ImageData> wanted = mnist();
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
   const std::string cache = cache_of(wanted, places);
@@ -187,25 +187,25 @@ ImageData find_images(const ImagePlaces& places, std::vector<std::string>& remar
   fail(wanted, places, tried, remarks);
 }
 
-ImageData find_cifar(CifarKind kind, const ImagePlaces& places, std::vector<std::string>& remarks) {
+ImageData find_cifar(CifarKind kind, const DataPlaces& places, std::vector<std::string>& remarks) {
   const Wanted<ImageData> wanted = cifar(kind);
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);
 }
 
-ImageData find_tiny_imagenet(int side, const ImagePlaces& places, std::vector<std::string>& remarks) {
+ImageData find_tiny_imagenet(int side, const DataPlaces& places, std::vector<std::string>& remarks) {
   const Wanted<ImageData> wanted = tiny_imagenet(side);
   if (std::optional<ImageData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);
 }
 
-TokenData find_tokens(TokenSet set, const ImagePlaces& places, std::vector<std::string>& remarks) {
+TokenData find_tokens(TokenSet set, const DataPlaces& places, std::vector<std::string>& remarks) {
   const Wanted<TokenData> wanted = tokens(set);
   if (std::optional<TokenData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);
 }
 
-TextData find_ag_news(const AgNewsOptions& options, const ImagePlaces& places, std::vector<std::string>& remarks) {
+TextData find_ag_news(const AgNewsOptions& options, const DataPlaces& places, std::vector<std::string>& remarks) {
   const Wanted<TextData> wanted = ag_news(options);
   if (std::optional<TextData> found = look(wanted, places, remarks)) return *std::move(found);
   fail(wanted, places, {}, remarks);

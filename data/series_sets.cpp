@@ -71,7 +71,7 @@ SeriesData load_named_file(const std::vector<SeriesFile>& known, const std::stri
 }
 
 SeriesData find(const SeriesFile& wanted, const std::vector<SeriesFile>& known, const std::vector<std::string>& folders,
-                const std::string& origin, const ImagePlaces& places, std::vector<std::string>& remarks) {
+                const std::string& origin, const DataPlaces& places, std::vector<std::string>& remarks) {
   std::error_code ignored;
   const bool named = !places.data.empty() || !places.weft_data.empty();
   const std::string place = !places.data.empty() ? places.data : named ? places.weft_data : places.caches;
@@ -93,7 +93,7 @@ SeriesData find(const SeriesFile& wanted, const std::vector<SeriesFile>& known, 
 
 }  // namespace
 
-SeriesData find_etth1(const ImagePlaces& places, std::vector<std::string>& remarks) {
+SeriesData find_etth1(const DataPlaces& places, std::vector<std::string>& remarks) {
   return find(ett_files().front(), ett_files(), {"", "etth1", "ETT-small"}, "https://github.com/zhouhaoyi/ETDataset", places, remarks);
 }
 
@@ -103,7 +103,7 @@ std::vector<std::string> electricity_sets() {
   return sets;
 }
 
-SeriesData find_electricity(const std::string& set, const ImagePlaces& places, std::vector<std::string>& remarks) {
+SeriesData find_electricity(const std::string& set, const DataPlaces& places, std::vector<std::string>& remarks) {
   for (const SeriesFile& file : electricity_files())
     if (file.set == set)
       return find(file, electricity_files(), {"", "electricity"}, "https://archive.ics.uci.edu/dataset/321", places, remarks);

@@ -13,7 +13,7 @@ namespace weft {
 /// `places.data` may also name a CSV file: any table that read_series takes, split 70/10/20 %, but in months where it is called ETTh1 or
 /// ETTh2.
 /// What was left out goes to `remarks`. Throws FormatError as read_series, and naming the places tried and what to do.
-SeriesData find_etth1(const ImagePlaces& places, std::vector<std::string>& remarks);
+SeriesData find_etth1(const DataPlaces& places, std::vector<std::string>& remarks);
 
 /// Names of what find_electricity knows.
 std::vector<std::string> electricity_sets();
@@ -27,6 +27,6 @@ std::vector<std::string> electricity_sets();
 ///   benchmark   electricity.csv: 321 clients, 26,304 hours (Lai et al. 2018, arXiv 1703.07015)
 ///   uci         LD2011_2014.txt: quarter hours of 370 clients, added to hours
 /// split 70/10/20 % where nothing is said. Throws also ConfigError for another set.
-SeriesData find_electricity(const std::string& set, const ImagePlaces& places, std::vector<std::string>& remarks);
+SeriesData find_electricity(const std::string& set, const DataPlaces& places, std::vector<std::string>& remarks);
 
 }  // namespace weft

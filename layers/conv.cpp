@@ -68,14 +68,29 @@ Conv1d::Conv1d(const Scope& s, int length, int c_in, int c_out, SeriesConvOption
       options_(options.pattern()),
       weight_(s, "conv1d",
               conv_spec(s, Direction::forward, patterns::conv1d(length, c_in, c_out, options_),
-                        {c_in, c_out, options.kernel, options.groups, 1}, options)) {}
+                        {c_in, c_out, options.kernel, options.groups, 1}, options)),
+      by_steps_([whole = weight_.pattern(), in = in_, out = out_, o = options_](std::int64_t steps) {
+        const Lattice part = patterns::conv1d_out(static_cast<int>(steps), in.c, out.c, o);
+        return patterns::leading(whole, part.size(), steps * in.c);
+      }) {}
+
+/// Of x: all, or the first ones where later steps change nothing.
+int Conv1d::steps_of(Var x) const {
+  const Shape& rows = x.rows();
+  if (options_.causal && rows.rank() == 2 && rows[0] >= 1 && rows[0] < in_.h && rows[1] == in_.c) return static_cast<int>(rows[0]);
+  require_rows("conv1d", weight_, in_, x);
+  return in_.h;
+}
 
 Var Conv1d::operator()(Var x) const {
   const LayerCall call(x.tape(), weight_.path());
-  require_rows("conv1d", weight_, in_, x);
+  const int steps = steps_of(x);
   const Var weight = weight_.weight_on(x.tape()), bias = weight_.bias_on(x.tape());
-  const Var y = weight_.form() == Form::native ? native_conv1d(weight, bias, x, in_.h, in_.c, out_.c, options_)
-                                               : spmm(pattern(), weight, bias, x, {out_.h, out_.c});
+  if (weight_.form() == Form::native)
+    return call.done(native_conv1d(weight, bias, x, steps, in_.c, out_.c, options_), [&] { return weight_.info(1); });
+  const PatternPtr part = by_steps_.of(steps);
+  const bool all = part->values_size() == pattern()->values_size();
+  const Var y = spmm(part, all ? weight : slice(flatten(weight), 0, part->values_size()), bias, x, {part->rows() / out_.c, out_.c});
   return call.done(y, [&] { return weight_.info(1); });
 }
 

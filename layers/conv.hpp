@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include <weft/core/by_count.hpp>
 #include <weft/core/patterns.hpp>
 #include <weft/layers/layer_call.hpp>
 #include <weft/layers/pattern_weight.hpp>
@@ -59,8 +60,9 @@ struct SeriesConvOptions {
 };
 
 /// Convolution over time, by the derivation above with steps for pixels. Upper block triangular by the first tap of an output; a causal one
-/// is lower block triangular by the last, for what an output sees ends there.
-/// Shapes: [T, c_in, N] -> [T', c_out, N]. Checkpoint: weight [c_out, c_in/groups, kernel], bias [c_out]. Throws as Conv2d.
+/// is lower block triangular by the last, for what an output sees ends there: a shorter series takes the leading part of its matrix.
+/// Shapes: [T, c_in, N] -> [T', c_out, N] with T = length, or 1 to length where causal. Checkpoint: weight [c_out, c_in/groups, kernel],
+/// bias [c_out]. Throws as Conv2d.
 class Conv1d {
  public:
   Conv1d(const Scope& s, int length, int c_in, int c_out, SeriesConvOptions options = {});
@@ -77,9 +79,12 @@ class Conv1d {
   const ParamPtr& bias() const { return weight_.bias(); }
 
  private:
+  int steps_of(Var x) const;
+
   Lattice in_, out_;  // one pixel wide
   patterns::Conv1dOptions options_;
   PatternWeight weight_;
+  ByCount<PatternPtr> by_steps_;  // the leading parts of the matrix
 };
 
 struct ConvTransposeOptions {

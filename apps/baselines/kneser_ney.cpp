@@ -120,4 +120,8 @@ double KneserNey::perplexity(const std::vector<std::int32_t>& text) const {
 
 double KneserNey::discount(int n) const { return orders_.at(static_cast<std::size_t>(n - 1)).discount; }
 
+double kneser_ney_perplexity(const TokenData& data) {
+  return KneserNey(data.train, data.vocabulary.size(), data.vocabulary.id(kEndOfLine)).perplexity(data.test);
+}
+
 }  // namespace weft

@@ -15,7 +15,7 @@ struct Position {
   std::uint64_t seed = 42;
   int batch_size = 1;
   std::int64_t train_size = 0;    ///< samples of the training set
-  std::uint64_t fingerprint = 0;  ///< of its targets
+  std::uint64_t fingerprint = 0;  ///< of its targets and vocabulary
   int epoch = 0;                  ///< epochs finished
   std::int64_t batch = 0;         ///< batches of the next epoch already trained on
   std::int64_t batches = 0;       ///< of one epoch

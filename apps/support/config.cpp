@@ -50,9 +50,13 @@ void for_each_option(Options& o, Visit&& visit_one) {
   visit("evaluations", o.evaluations, "times an epoch that a fixed part of the validation images is evaluated");
   visit("budget", o.budget, "minutes of training, evaluation apart, that the number of epochs is fitted to; 0: --epochs");
   if (!o.model.empty())
-    visit("model", o.model, o.look_back > 0 ? "linear, nlinear, revin, dlinear, lstm, gru or cnn" : "resnet9, resnet12, vgg9 or vgg12");
+    visit("model", o.model,
+          o.look_back > 0 ? "linear, nlinear, revin, dlinear, lstm, gru or cnn"
+          : o.steps > 0   ? "mean, gru or cnn"
+                          : "resnet9, resnet12, vgg9 or vgg12");
   if (!o.pattern.empty()) visit("width", o.width, "units of the recurrence");
   else if (o.look_back > 0) visit("width", o.width, "units of lstm and gru, channels of cnn; the other models have none");
+  else if (o.steps > 0 && !o.model.empty()) visit("width", o.width, "of a word's vector, and units or channels of gru and cnn");
   else if (!o.model.empty())
     visit("width", o.width, "channels of the first convolution; 0: 24, or 16 where --budget is below 8 minutes or the form is untied");
   if (o.side != 0) visit("side", o.side, "pixels a side that images of your own are resized to");
@@ -229,6 +233,7 @@ void check(const RunOptions& o) {
   if (!(o.budget >= 0) || !std::isfinite(o.budget)) refuse_value("budget", o.budget, "finite and at least 0");
   if (!o.pattern.empty() && (o.layers < 1 || o.layers > 16)) refuse_value("layers", o.layers, "in [1, 16]");
   if (!o.pattern.empty() && o.width < 1) refuse_value("width", o.width, "at least 1");
+  if (o.steps > 0 && !o.model.empty() && o.width < 1) refuse_value("width", o.width, "at least 1");
   if (o.words < 0 || o.words > 1'000'000) refuse_value("words", o.words, "in [0, 1000000]");
   if (o.width < 0 || o.width > 1024) refuse_value("width", o.width, "in [0, 1024]");
   if (o.side < 0 || o.side > 1024) refuse_value("side", o.side, "in [8, 1024]");

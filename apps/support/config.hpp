@@ -28,7 +28,7 @@ struct RunOptions {
   int evaluations = 0;          ///< times an epoch that a fixed part of the validation images is evaluated
   double budget = 0;            ///< minutes of training that the number of epochs is fitted to; 0: epochs as given
   std::string model;            ///< which network; empty: the app has only one
-  int width = 0;                ///< channels of its first convolution, or units of a recurrence; 0: as the budget allows, or it has none
+  int width = 0;                ///< its channels or units, or the size of a word's vector; 0: as the budget allows, or it has none
   int side = 0;                 ///< pixels a side that a user's own images are resized to; 0: the app reads none
   int steps = 0;                ///< tokens of a text, or of each stream in a batch; 0: the app reads no text
   double word_dropout = 0;      ///< share of the words of training texts that become unknown

@@ -55,7 +55,8 @@ void set_aside(const std::string& out) {
   std::string renamed;
   for (const auto& [name, other] :
        {std::pair{"last.safetensors", "previous.safetensors"}, std::pair{"config.json", "previous.config.json"},
-        std::pair{"result.json", "previous.result.json"}, std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
+        std::pair{"result.json", "previous.result.json"}, std::pair{"vocabulary.txt", "previous.vocabulary.txt"},
+        std::pair{"metrics.jsonl", "previous.metrics.jsonl"}}) {
     std::error_code failure;
     std::filesystem::rename(cat(out, "/", name), cat(out, "/", other), failure);
     if (failure == std::errc::no_such_file_or_directory) continue;
@@ -143,17 +144,17 @@ void Run::say(const std::string& text) const {
 
 ImageData Run::images() const {
   std::vector<std::string> remarks;
-  return found(find_images(image_places(options_.data), remarks), remarks);
+  return found(find_images(data_places(options_.data), remarks), remarks);
 }
 
 ImageData Run::images(CifarKind kind) const {
   std::vector<std::string> remarks;
-  return found(find_cifar(kind, image_places(options_.data), remarks), remarks);
+  return found(find_cifar(kind, data_places(options_.data), remarks), remarks);
 }
 
 ImageData Run::images(TinyImageNet) const {
   std::vector<std::string> remarks;
-  ImageData data = find_tiny_imagenet(options_.side, image_places(options_.data), remarks);
+  ImageData data = find_tiny_imagenet(options_.side, data_places(options_.data), remarks);
   if (const int side = data.train.lattice.h; side != options_.side)
     throw ConfigError({.op = "options",
                        .path = "side",
@@ -164,12 +165,12 @@ ImageData Run::images(TinyImageNet) const {
 
 SeriesData Run::etth1() const {
   std::vector<std::string> remarks;
-  return found(find_etth1(image_places(options_.data), remarks), remarks);
+  return found(find_etth1(data_places(options_.data), remarks), remarks);
 }
 
 SeriesData Run::electricity() const {
   std::vector<std::string> remarks;
-  return found(find_electricity(options_.set, image_places(options_.data), remarks), remarks);
+  return found(find_electricity(options_.set, data_places(options_.data), remarks), remarks);
 }
 
 SeriesData Run::found(SeriesData data, const std::vector<std::string>& remarks) const {
@@ -201,7 +202,7 @@ ImageData Run::found(ImageData data, const std::vector<std::string>& remarks) co
 
 TextData Run::texts(const AgNewsOptions& options) const {
   std::vector<std::string> remarks;
-  TextData data = find_ag_news(options, image_places(options_.data), remarks);
+  TextData data = find_ag_news(options, data_places(options_.data), remarks);
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size(), " training and ", data.test.size(), " test texts, ",
           data.vocabulary.size(), " words, ", data.classes.size(), " classes"));
@@ -214,7 +215,7 @@ TextData Run::texts(const AgNewsOptions& options) const {
 
 TokenData Run::tokens(TokenSet set) const {
   std::vector<std::string> remarks;
-  TokenData data = find_tokens(set, image_places(options_.data), remarks);
+  TokenData data = find_tokens(set, data_places(options_.data), remarks);
   for (const std::string& remark : remarks) say(remark);
   say(cat("data: ", data.name, " from ", data.source, ", ", data.train.size(), " training, ", data.valid.size(), " validation and ",
           data.test.size(), " test tokens, ", data.vocabulary.size(), " words"));
@@ -251,6 +252,7 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
   if (begins && options_.budget > 0) options_.epochs = trainer.fit_to_budget();
   write_text(out + "/config.json", to_json(options_));
   write_text(out + "/summary.txt", text_of(summary_, options_.form));
+  if (data.vocabulary.size() > 0) data.vocabulary.save(out + "/vocabulary.txt");
   std::filesystem::remove(out + "/result.json", missing);  // it says what a finished run measured
   const FitResult result = trainer.fit();
   if (!result.interrupted) write_text(out + "/result.json", result_json(data, result.position));

@@ -56,9 +56,9 @@ class Run {
   void leave(const std::string& name, const std::string& text) const;
 
   /// Trains `net` by `loss`, with the run's label smoothing where that takes options, in training (Var -> Var, or with what it carries from
-  /// batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt, metrics.jsonl, last.safetensors, plots and, at the end,
-  /// result.json to the folder --out. The exit code: 0, 3 if --target is not met by the last epoch, 130 if interrupted. Throws as
-  /// Trainer::fit.
+  /// batch to batch, Var, Carried& -> Var) and writes config.json, summary.txt, vocabulary.txt (of texts), metrics.jsonl, last.safetensors,
+  /// plots and, at the end, result.json to the folder --out. The exit code: 0, 3 if --target is not met by the last epoch, 130 if
+  /// interrupted. Throws as Trainer::fit.
   template <class Net, class LossFunction>
   int fit(const Net& net, ParamStore& params, const TrainingData& data, LossFunction loss) {
     return fit_model({[&net](Var x, Carried& carried) {

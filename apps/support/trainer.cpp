@@ -47,7 +47,7 @@ void check_same_batches(const Position& own, const Position& found, const std::s
   if (found.train_size != own.train_size)
     refuse(cat("the training set has ", own.train_size, " samples, in the checkpoint's run it had ", found.train_size), kSame);
   if (found.fingerprint != own.fingerprint)
-    refuse(cat("the training targets have the hash ", own.fingerprint, ", in the checkpoint's run they had ", found.fingerprint), kSame);
+    refuse(cat("the training data have the hash ", own.fingerprint, ", in the checkpoint's run they had ", found.fingerprint), kSame);
   if (found.batches != own.batches)
     refuse(cat("an epoch has ", own.batches, " batches, in the checkpoint's run it had ", found.batches), kSame);
 }

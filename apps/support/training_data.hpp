@@ -12,6 +12,7 @@
 #include <weft/core/storage.hpp>
 #include <weft/core/tensor.hpp>
 #include <weft/data/batches.hpp>
+#include <weft/data/vocabulary.hpp>
 
 namespace weft {
 
@@ -24,7 +25,8 @@ struct TrainingData {
   std::string samples;  ///< what they are: "images", "windows"
   int classes = 0;      ///< 0: the targets are no classes
   std::int64_t train_size = 0, validation_size = 0, test_size = 0;
-  std::uint64_t fingerprint = 0;  ///< of the training targets: a resumed run must find the same
+  std::uint64_t fingerprint = 0;  ///< of the training targets and the vocabulary: a resumed run must find the same
+  Vocabulary vocabulary{};        ///< of ids that are words: kept beside the checkpoint, which means nothing without it
   std::unique_ptr<Batches> train, test;
   std::unique_ptr<Batches> validation;  ///< null: none held out
   std::int64_t part = 512;              ///< validation samples that an evaluation within an epoch sees, in whole batches

@@ -157,6 +157,26 @@ PatternPtr row_range(const PatternPtr& pattern, std::int64_t begin, std::int64_t
   return make_pattern(std::move(spec));
 }
 
+PatternPtr leading(const PatternPtr& pattern, std::int64_t rows, std::int64_t cols) {
+  const SparsePattern& s = *pattern;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    throw ShapeError({.op = "leading", .path = s.name(), .what = what, .hint = hint});
+  };
+  if (rows == s.rows() && cols == s.cols()) return pattern;
+  if (rows < 0 || rows > s.rows() || cols < 0 || cols > s.cols())
+    refuse(cat(rows, " x ", cols, " of ", s.rows(), " x ", s.cols()), "build the pattern for the largest");
+  if ((rows < s.rows() && rows % s.block().height != 0) || (cols < s.cols() && cols % s.block().width != 0))
+    refuse(cat(rows, " x ", cols, " in blocks of ", s.block().height, " x ", s.block().width), "cut between blocks");
+  PatternSpec spec = row_range(pattern, 0, rows < s.rows() ? rows / s.block().height : s.grid_rows())->spec();
+  spec.cols = cols;
+  const std::int64_t grid_cols = cols < s.cols() ? cols / s.block().width : s.grid_cols();
+  if (!spec.col_key.empty()) spec.col_key.resize(static_cast<std::size_t>(grid_cols));
+  for (const std::int32_t col : spec.col)
+    if (col >= grid_cols) refuse(cat("one of the first ", rows, " rows takes column ", col * s.block().width), "take more columns");
+  spec.name = cat(s.name(), ", first ", rows, " x ", cols);
+  return make_pattern(std::move(spec));
+}
+
 PatternPtr repeat_diagonal(const PatternPtr& pattern, std::int64_t n) {
   const SparsePattern& s = *pattern;
   if (n < 1) throw ShapeError({.op = "repeat_diagonal", .path = s.name(), .what = cat(n, " copies asked for"), .hint = "give 1 or more"});

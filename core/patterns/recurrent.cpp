@@ -54,22 +54,7 @@ PatternPtr leading(const PatternPtr& links, std::int64_t steps) {
   if (!s.block().scalar() || s.masked() || s.cols() < s.rows())
     refuse(cat(s.rows(), " x ", s.cols(), " are no links"), "give scalars, a column for each step after those of the carried ones");
   if (steps < 0 || steps > s.rows()) refuse(cat(steps, " steps of ", s.rows()), "build links for the longest sequence");
-  if (steps == s.rows()) return links;
-  PatternSpec spec = s.spec();
-  spec.rows = steps;
-  spec.cols = s.cols() - s.rows() + steps;
-  spec.row_ptr.resize(static_cast<std::size_t>(steps) + 1);
-  const auto count = static_cast<std::size_t>(spec.row_ptr.back());
-  spec.col.resize(count);
-  if (spec.tie.empty()) spec.slots = 0;  // one a link
-  else spec.tie.resize(count);
-  if (!spec.row_key.empty()) spec.row_key.resize(static_cast<std::size_t>(spec.rows));
-  if (!spec.col_key.empty()) spec.col_key.resize(static_cast<std::size_t>(spec.cols));
-  for (const std::int32_t col : spec.col)
-    if (col >= spec.cols)
-      refuse(cat("one of the first ", steps, " steps takes step ", col - (s.cols() - s.rows())), "give whole sequences");
-  spec.name = cat(s.name(), ", first ", steps);
-  return make_pattern(std::move(spec));
+  return leading(links, steps, s.cols() - s.rows() + steps);
 }
 
 PatternPtr tree_from_parents(const std::vector<std::int32_t>& parents) {

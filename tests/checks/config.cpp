@@ -100,6 +100,12 @@ TEST_CASE("an app with one network has neither --model nor --width") {
   CHECK(read({"--width", "8"}, {.model = "resnet9", .width = 16}).width == 8);
 }
 
+TEST_CASE("a network on texts has a width of its own") {
+  const RunOptions app{.model = "mean", .width = 64, .steps = 64};
+  CHECK(read({"--width", "8"}, app).width == 8);
+  says(message([&] { read({"--width", "0"}, app); }), "width is 0, it must be at least 1");
+}
+
 TEST_CASE("a model has its own defaults, and refuses what it has no use for") {
   const ScratchFolder folder;
   const std::string file = folder.write("c.json", R"({"model": "lstm", "batch": 8})");

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -20,8 +21,11 @@
 #include <weft/layers/pool.hpp>
 #include <weft/layers/reversible_norm.hpp>
 #include <weft/layers/summary.hpp>
+#include <weft/tests/checks/drawn.hpp>
+#include <weft/tests/oracle/oracle.hpp>
 
 using namespace weft;
+using checks::doubles, checks::normal_rows;
 
 namespace {
 
@@ -469,6 +473,38 @@ TEST_CASE("a pool over time reads the steps of each column's length") {
       for (int c = 0; c < 2; ++c)
         for (int n = 0; n < 4; ++n) CHECK(g[static_cast<std::size_t>((t * 2 + c) * 4 + n)] == half[t * 4 + n]);
   }
+}
+
+TEST_CASE("a causal convolution takes the leading part of its matrix for a shorter series") {
+  constexpr std::int64_t kLong = 9, kShort = 5, kColumns = 3;
+  const Tensor x = normal_rows({kLong, 4}, sample_columns(kColumns), 1);
+  for (const Form form : {Form::sparse, Form::native, Form::untied})
+    for (const SeriesConvOptions& o :
+         {SeriesConvOptions{.kernel = 3, .causal = true}, SeriesConvOptions{.kernel = 2, .stride = 2, .groups = 2, .causal = true},
+          SeriesConvOptions{.kernel = 7, .causal = true, .bias = false}}) {
+      ParamStore params(Device{}, 3, Dtype::f64);
+      const Conv1d conv(Scope(params, form), kLong, 4, 6, o);
+      Tape tape(Mode::train);
+      const auto of = [&](bool cut) {  // the sum of the squares of the outputs that only look at the first steps
+        tape.reset(0, Mode::train);
+        const Var whole = tape.input(x), y = conv(cut ? slice(whole, 0, kShort) : whole);
+        const Var first = slice(y, 0, (kShort - 1) / o.stride + 1), loss = sum(first * first);
+        tape.backward(loss);
+        return std::pair{doubles(first.value()), doubles(conv.weight()->field_grad())};
+      };
+      const auto all = of(false), part = of(true);
+      CAPTURE(static_cast<int>(form));
+      CAPTURE(conv.pattern()->name());
+      CHECK(part.first.size() == static_cast<std::size_t>(((kShort - 1) / o.stride + 1) * 6 * kColumns));
+      CHECK(oracle::max_difference(all.first, part.first) < 1e-12);
+      CHECK(oracle::max_difference(all.second, part.second) < 1e-12);
+      CHECK_THROWS_WITH_AS(conv(tape.input(normal_rows({kLong + 1, 4}, sample_columns(kColumns), 1))), doctest::Contains("X has rows"),
+                           ShapeError);
+    }
+  ParamStore params(Device{}, 3, Dtype::f64);
+  const Conv1d open(Scope(params), kLong, 4, 6, {.pad = 1});
+  Tape tape(Mode::train);
+  CHECK_THROWS_AS(open(slice(tape.input(x), 0, kShort)), ShapeError);
 }
 
 TEST_CASE("a reversible norm takes level and scale from a window and gives them back") {

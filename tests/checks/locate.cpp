@@ -87,7 +87,7 @@ long files_in(const std::string& folder) {
   return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator{});
 }
 
-std::string failure_of(const ImagePlaces& places) {
+std::string failure_of(const DataPlaces& places) {
   Remarks remarks;
   return format_error([&] { find_images(places, remarks); });
 }
@@ -117,7 +117,7 @@ TEST_CASE("a download is hashed with SHA-256") {
 TEST_CASE("a good mirror fills the cache, once") {
   const ScratchFolder cache;
   LoopbackServer server(pages("good", tiny_files(3)));
-  ImagePlaces places{.caches = cache / "weft", .mnist = tiny_download(3)};
+  DataPlaces places{.caches = cache / "weft", .mnist = tiny_download(3)};
   places.mnist.mirrors = {server.url("good")};
   Remarks remarks;
   const ImageData first = find_images(places, remarks);
@@ -136,7 +136,7 @@ TEST_CASE("a wrong hash, a 404, a stall and a dead port each fall through to the
   all.merge(pages("forged", tiny_files(4)));
   for (const auto& [name, bytes] : tiny_files(3)) all["stalling/" + name].stalls = true;
   LoopbackServer server(all);
-  ImagePlaces places{.caches = cache / "c", .mnist = tiny_download(3)};
+  DataPlaces places{.caches = cache / "c", .mnist = tiny_download(3)};
   places.mnist.mirrors = {server.url("forged"), server.url("absent/"), server.url("stalling"), "http://127.0.0.1:1", server.url("good")};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 3);
@@ -153,7 +153,7 @@ TEST_CASE("where every mirror fails a system package serves, and without one the
   const ScratchFolder folder;
   LoopbackServer server(pages("forged", tiny_files(4)));
   write_set(folder, "system", 7);
-  ImagePlaces places{.caches = folder / "caches", .mnist = tiny_download(3), .system = {folder / "nowhere", folder / "system"}};
+  DataPlaces places{.caches = folder / "caches", .mnist = tiny_download(3), .system = {folder / "nowhere", folder / "system"}};
   places.mnist.mirrors = {server.url("absent"), server.url("forged")};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
@@ -173,7 +173,7 @@ TEST_CASE("a damaged cache is mended by a download, or passed over") {
   write_set(folder, "caches/mnist", 3);
   write_set(folder, "system", 7);
   folder.write("caches/mnist/train-images-idx3-ubyte.gz", "damaged");
-  ImagePlaces places{.caches = folder / "caches", .mnist = tiny_download(3), .system = {folder / "system"}};
+  DataPlaces places{.caches = folder / "caches", .mnist = tiny_download(3), .system = {folder / "system"}};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
   REQUIRE(remarks.size() == 1);
@@ -188,7 +188,7 @@ TEST_CASE("a cache that cannot be made is a remark") {
   const ScratchFolder folder;
   write_set(folder, "system", 7);
   folder.write("file", "in the way");
-  ImagePlaces places{.caches = folder / "file/caches", .mnist = tiny_download(3), .system = {folder / "system"}};
+  DataPlaces places{.caches = folder / "file/caches", .mnist = tiny_download(3), .system = {folder / "system"}};
   places.mnist.mirrors = {"http://127.0.0.1:1"};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 7);
@@ -202,7 +202,7 @@ TEST_CASE("--data and WEFT_DATA go before everything and must hold a set") {
   write_set(folder, "flag/fashion-mnist", 2);
   write_set(folder, "variable/fashion-mnist", 2);
   write_set(folder, "caches/mnist", 3);
-  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
+  DataPlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
   Remarks remarks;
   CHECK(find_images(places, remarks).train.labels[0] == 1);
   places.data = folder / "flag/fashion-mnist";
@@ -236,7 +236,7 @@ TEST_CASE("CIFAR is found under each of its names, in the folders named or the c
   write_cifar(folder, "variable/cifar100", CifarKind::hundred, 5);
   write_cifar(folder, "caches/cifar10", CifarKind::ten, 6);
   write_cifar(folder, "caches/cifar100", CifarKind::hundred, 7);
-  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
+  DataPlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
   Remarks remarks;
   const auto label = [&](CifarKind kind) { return find_cifar(kind, places, remarks).train.labels[0]; };
   CHECK(label(CifarKind::ten) == 1);
@@ -258,7 +258,7 @@ TEST_CASE("CIFAR that is not found is one error with the places and the files") 
   const ScratchFolder folder;
   write_cifar(folder, "caches/cifar100", CifarKind::hundred, 7);
   Remarks remarks;
-  const auto failure = [&](CifarKind kind, const ImagePlaces& places) { return format_error([&] { find_cifar(kind, places, remarks); }); };
+  const auto failure = [&](CifarKind kind, const DataPlaces& places) { return format_error([&] { find_cifar(kind, places, remarks); }); };
   const auto check_named = [](const std::string& message, const std::vector<std::string>& words) {
     for (const std::string& word : words) CHECK_MESSAGE(message.find(word) != std::string::npos, word, " is not in ", message);
   };
@@ -301,7 +301,7 @@ TEST_CASE("Tiny ImageNet is found as a folder or a tar, and images of one's own 
   for (const char* name : {"train/a", "train/b", "test/a", "test/b"}) folder.write(std::string("own/") + name + "/a.jpg", jpeg);
   folder.write("tars/tiny-imagenet.tar", oracle::tar_bytes({{.name = "wnids.txt"}}));
 
-  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
+  DataPlaces places{.data = folder / "flag", .weft_data = folder / "variable", .caches = folder / "caches"};
   Remarks remarks;
   const auto found = [&] { return find_tiny_imagenet(16, places, remarks); };
   const auto failure = [&] { return format_error([&] { found(); }); };
@@ -339,7 +339,7 @@ TEST_CASE("word texts are found as images are, and a text of one's own in their 
   write("caches/ptb", "ptb.", ".txt", "a b c <unk>\n");
   write("own", "", ".txt", "mine mine\n");
   const std::string book = folder.write("book.txt", "a a\nb b\nc\nd\ne\nf\ng\nh\ni\nj\n");
-  ImagePlaces places{.data = folder / "flag", .weft_data = folder / "env", .caches = folder / "caches"};
+  DataPlaces places{.data = folder / "flag", .weft_data = folder / "env", .caches = folder / "caches"};
   Remarks remarks;
   const auto found = [&](TokenSet set) { return find_tokens(set, places, remarks); };
   const auto failure = [&](TokenSet set) { return format_error([&] { found(set); }); };
@@ -363,7 +363,7 @@ TEST_CASE("labelled texts are found as images are") {
   const std::string rows = "1,a a\n2,b b\n3,c c\n4,d d\n";
   for (const char* name : {"flag/ag_news/train.csv", "flag/ag_news/test.csv", "caches/ag_news/train.csv", "caches/ag_news/test.csv"})
     folder.write(name, rows);
-  ImagePlaces places{.data = folder / "flag", .caches = folder / "caches"};
+  DataPlaces places{.data = folder / "flag", .caches = folder / "caches"};
   Remarks remarks;
   const auto found = [&] { return find_ag_news({}, places, remarks); };
   CHECK(found().source == folder / "flag/ag_news");
@@ -384,7 +384,7 @@ TEST_CASE("the environment says where to look") {
   environment.set("WEFT_DATA", "/some/where");
   environment.set("XDG_CACHE_HOME", "/caches");
   environment.set("WEFT_MNIST_MIRROR", " http://a/x  https://b/ ");
-  ImagePlaces places = image_places("/flag");
+  DataPlaces places = data_places("/flag");
   CHECK(places.data == "/flag");
   CHECK(places.weft_data == "/some/where");
   CHECK(places.caches == "/caches/weft");
@@ -395,13 +395,13 @@ TEST_CASE("the environment says where to look") {
   environment.set("XDG_CACHE_HOME", std::nullopt);
   environment.set("HOME", "/home/someone");
   environment.set("WEFT_MNIST_MIRROR", "");
-  places = image_places();
+  places = data_places();
   CHECK(places.weft_data.empty());
   CHECK(places.caches == "/home/someone/.cache/weft");
   CHECK(places.mnist.mirrors.empty());
   environment.set("HOME", std::nullopt);
   environment.set("WEFT_MNIST_MIRROR", std::nullopt);
-  places = image_places();
+  places = data_places();
   CHECK(places.caches.empty());
   CHECK(places.mnist.mirrors.size() == 2);
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <weft/core/files/safetensors.hpp>
+#include <weft/core/text.hpp>
 #include <weft/data/program.hpp>
 #include <weft/tests/checks/square_images.hpp>
 #include <weft/tests/oracle/jpeg_bytes.hpp>
@@ -384,4 +385,43 @@ TEST_CASE("images of one's own train a network, and a damaged one is exit 2") {
   const ProgramResult refused = train();
   CHECK(refused.status == 2);
   CHECK(has(refused.output, "format error in jpeg '" + (folder / "own/train/day/3.jpg") + "': "));
+}
+
+TEST_CASE("a run on words keeps its vocabulary beside the checkpoint, and goes on with no other") {
+  for (const std::string app : {"ag_news", "ptb", "wikitext2"}) {
+    const ScratchFolder folder;
+    const auto write = [&](const std::string& night) {
+      std::string rows, lines;
+      for (int i = 0; i < 12; ++i) {
+        rows += "day,sun light " + std::string(i % 2 ? "noon" : "dawn") + "\nnight,star " + night + " dark\n";
+        lines += "the sun and the star and the " + night + "\n";
+      }
+      folder.write("own/classes.txt", "day\nnight\n");
+      for (const char* set : {"train", "test"}) folder.write(cat("own/", set, ".csv"), rows);
+      for (const char* set : {"train", "valid", "test"}) folder.write(cat("own/", set, ".txt"), lines);
+    };
+    const auto train = [&](std::vector<std::string> flags) {
+      flags.insert(flags.begin(), {cat(WEFT_BIN, "/", app), "--out", folder / "out", "--data", folder / "own", "--batch", "4", "--width",
+                                   "8", "--steps", "4", "--warmup", "0"});
+      return run_program(flags);
+    };
+    const auto words = [&] { return file_bytes(folder / "out/vocabulary.txt"); };
+    write("moon");
+    const ProgramResult run = train({"--epochs", "1"});
+    INFO(run.output);
+    CHECK(run.status == 0);
+    CHECK(has(run.output, app == "ag_news" ? "tf-idf and logistic regression  accuracy" : "Kneser-Ney on five words  perplexity"));
+    CHECK(has(words(), "\nmoon\n"));
+    const std::string first = words();
+    write("mood");
+    const ProgramResult refused = train({"--epochs", "2", "--resume"});
+    INFO(refused.output);
+    CHECK(refused.status == 1);
+    CHECK(has(refused.output, "the training data have the hash "));
+    CHECK(words() == first);
+    CHECK(train({"--epochs", "1"}).status == 0);
+    CHECK(has(words(), "\nmood\n"));
+    CHECK(file_bytes(folder / "out/previous.vocabulary.txt") == first);
+    CHECK(train({"--epochs", "2", "--resume"}).status == 0);
+  }
 }

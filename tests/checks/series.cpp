@@ -125,7 +125,7 @@ TEST_CASE("a set is found by its file; a user's own table stands in for it") {
   const ScratchFolder folder;
   const std::string table = hourly_table(500, {"a", "b"}, [](std::int64_t t, std::size_t c) { return c == 1 && t < 250 ? 1.0 : 1.0 * t; });
   const auto places = [](const std::string& data) {
-    return ImagePlaces{.data = data, .weft_data = {}, .caches = {}, .mnist = {}, .system = {}};
+    return DataPlaces{.data = data, .weft_data = {}, .caches = {}, .mnist = {}, .system = {}};
   };
   folder.write("electricity/electricity_first1000h_203clients.csv.gz", oracle::gzipped(table));
   const std::string own = folder.write("mine.csv", table), cut = folder.write("etth1/ETTh1.csv", table);

@@ -462,7 +462,7 @@ TEST_CASE("a shorter sequence takes the leading links of the rule") {
                                              .row_key = {1, 0},
                                              .col_key = {1, 0},
                                              .name = "backwards"});
-  CHECK_THROWS_WITH_AS(patterns::leading(backwards, 1), doctest::Contains("one of the first 1 steps takes step 1"), ShapeError);
+  CHECK_THROWS_WITH_AS(patterns::leading(backwards, 1), doctest::Contains("one of the first 1 rows takes column 1"), ShapeError);
   CHECK_THROWS_WITH_AS(Recurrence(Cell::tanh, backwards, patterns::dense(2, 3), patterns::dense(2, 2)), doctest::Contains("later row"),
                        ShapeError);
 }

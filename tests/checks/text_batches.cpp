@@ -60,6 +60,10 @@ TEST_CASE("labelled texts as a run trains on them") {
   TextData other = texts(50);
   other.train.labels[7] = 0;
   CHECK(text_batches(other, options).fingerprint != text_batches(texts(50), options).fingerprint);
+  other = texts(50);
+  other.vocabulary = Vocabulary({"<pad>", "<unk>", "a", "c"});
+  CHECK(text_batches(other, options).fingerprint != text_batches(texts(50), options).fingerprint);
+  CHECK(text_batches(other, options).vocabulary == other.vocabulary);
   CHECK(text_batches(texts(50), options).validation == nullptr);
 }
 
@@ -81,5 +85,10 @@ TEST_CASE("a text as a run trains on it: the set's own validation part, judged b
   CHECK(unpack_rows<std::int32_t>(first.x)[0] == 1);  // <eos> is before the text
   data.train[3] = 2;
   CHECK(token_batches(data, options).fingerprint != batches.fingerprint);
+  data.train[3] = 0;
+  CHECK(token_batches(data, options).fingerprint == batches.fingerprint);
+  data.vocabulary = Vocabulary({"b", "<eos>", "a"});
+  CHECK(token_batches(data, options).fingerprint != batches.fingerprint);
+  CHECK(token_batches(data, options).vocabulary == data.vocabulary);
   CHECK_THROWS_AS(token_batches(data, {.batch = 4, .steps = 1000}), UsageError);
 }

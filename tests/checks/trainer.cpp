@@ -278,7 +278,7 @@ TEST_CASE("another batch size or data set is refused with what differs, also whe
   };
   names(refusal(other_batch, data()), "batch is 33, the checkpoint was made with 32");
   names(refusal(options, fewer), "the training set has 189 samples, in the checkpoint's run it had 190");
-  names(refusal(options, relabelled), "the training targets have the hash ");
+  names(refusal(options, relabelled), "the training data have the hash ");
   CHECK(bytes_of(folder / "last.safetensors") == kept);
   CHECK(bytes_of(folder / "metrics.jsonl") == metrics);
   CHECK(train(options).position.epoch == 2);
