@@ -15,6 +15,7 @@
 #include <weft/core/parallel.hpp>
 #include <weft/core/tensor.hpp>
 #include <weft/kernels/kernel_table.hpp>
+#include <weft/kernels/product.hpp>
 #include <weft/tests/oracle/cases.hpp>
 #include <weft/tests/oracle/oracle.hpp>
 
