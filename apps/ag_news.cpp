@@ -14,7 +14,9 @@ int main(int argc, char** argv) {
     const TextNet net(Scope{params, run.form()}, texts.vocabulary.size(), texts.train.classes, run.options());
     run.show(summary(net, {run.options().steps, 1}, {.dtype = Dtype::i32}));
     TrainingData batches = text_batches(texts, run.options());
-    batches.baselines.push_back({"tf-idf and logistic regression", {{"accuracy", tf_idf_accuracy(texts)}}});
+    batches.baselines.push_back({"tf-idf and logistic regression", [&] {
+                                   return std::vector<Metric>{{"accuracy", tf_idf_accuracy(texts)}};
+                                 }});
     return run.fit(net, params, batches, cross_entropy);
   });
 }

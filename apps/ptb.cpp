@@ -14,7 +14,9 @@ int main(int argc, char** argv) {
     const LanguageNet net(Scope{params, run.form()}, text.vocabulary.size(), run.options());
     run.show(summary([&net](Var ids) { return net.whole(ids); }, {stepped(run.options()).steps, 1}, {.dtype = Dtype::i32}));
     TrainingData batches = token_batches(text, stepped(run.options()));
-    batches.baselines.push_back({"Kneser-Ney on five words", {{"perplexity", kneser_ney_perplexity(text)}}});
+    batches.baselines.push_back({"Kneser-Ney on five words", [&] {
+                                   return std::vector<Metric>{{"perplexity", kneser_ney_perplexity(text)}};
+                                 }});
     const int code = run.fit(net, params, batches, [&net](Var states, const Tensor& next) { return net.loss(states, next); });
     if (code == kOk) run.leave("text.txt", written_by(net, text.vocabulary, run.options().words, run.seed()));
     return code;

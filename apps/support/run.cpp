@@ -241,8 +241,11 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
     say(to_json(options_));
     return kOk;
   }
-  for (const auto& [name, measured] : data.baselines)
-    say(cat("baseline on the test ", data.samples, ": ", name, text_of(measured, data.measure)));
+  Baselines baselines;
+  for (const auto& [name, measure] : data.baselines) {
+    baselines.push_back({name, measure()});
+    say(cat("baseline on the test ", data.samples, ": ", name, text_of(baselines.back().second, data.measure)));
+  }
   const std::string& out = options_.out;
   make_folder(out);
   trainer.prepare();  // a checkpoint that is refused leaves the run's own settings as they are
@@ -255,7 +258,7 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
   if (data.vocabulary.size() > 0) data.vocabulary.save(out + "/vocabulary.txt");
   std::filesystem::remove(out + "/result.json", missing);  // it says what a finished run measured
   const FitResult result = trainer.fit();
-  if (!result.interrupted) write_text(out + "/result.json", result_json(data, result.position));
+  if (!result.interrupted) write_text(out + "/result.json", result_json(data, baselines, result.position));
   std::vector<std::string> scripts;
   if (data.illustrate) scripts.push_back(data.illustrate(predict_by(model), out));
   const std::string remark = draw_report(out, metrics_of(data.measure).front(), layer_patterns(model, data), scripts);
@@ -263,7 +266,7 @@ int Run::fit_model(const Model& model, const TrainingData& data) {
   return judge(result, data.measure);
 }
 
-std::string Run::result_json(const TrainingData& data, const Position& at) const {
+std::string Run::result_json(const TrainingData& data, const Baselines& baselines, const Position& at) const {
   nlohmann::ordered_json json{{"data", data.name},
                               {"samples", data.samples},
                               {"classes", data.classes},
@@ -274,7 +277,7 @@ std::string Run::result_json(const TrainingData& data, const Position& at) const
                               {"steps", at.step()},
                               {"test_loss", at.test.mean_loss()}};
   for (const auto& [name, value] : at.test.measured(data.measure)) json["test_" + name] = value;
-  for (const auto& [name, measured] : data.baselines)
+  for (const auto& [name, measured] : baselines)
     for (const auto& [metric, value] : measured) json["baselines"][name][metric] = value;
   json["parameters"] = summary_.total.parameters;
   json["nnz"] = summary_.total.nnz;

@@ -87,7 +87,8 @@ class Run {
  private:
   int fit_model(const Model& model, const TrainingData& data);
   int judge(const FitResult& result, Measure measure) const;
-  std::string result_json(const TrainingData& data, const Position& at) const;
+  using Baselines = std::vector<std::pair<std::string, std::vector<Metric>>>;
+  std::string result_json(const TrainingData& data, const Baselines& baselines, const Position& at) const;
   SeriesData found(SeriesData data, const std::vector<std::string>& remarks) const;
   ImageData found(ImageData data, const std::vector<std::string>& remarks) const;
   void say(const std::string& text) const;

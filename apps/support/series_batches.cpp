@@ -110,7 +110,7 @@ TrainingData series_batches(const SeriesData& data, const RunOptions& options, S
   batches.input = train->input();
   batches.measure = Measure::error;
   for (const Baseline& b : baselines(*series, windows(Part::test), training.size, data.series.interval))
-    batches.baselines.push_back({b.name, {{"mse", b.mse}, {"mae", b.mae}}});
+    batches.baselines.push_back({b.name, [b] { return std::vector<Metric>{{"mse", b.mse}, {"mae", b.mae}}; }});
   batches.illustrate = [=, range = windows(Part::test)](const Predict& predict, const std::string& out) {
     return write_forecast(series, range, evaluation, predict, out);
   };

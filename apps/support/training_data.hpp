@@ -35,8 +35,8 @@ struct TrainingData {
   Measure measure = Measure::accuracy;
   /// The other view of a batch over which the last test is averaged; empty: there is none.
   std::function<Tensor(const Tensor& x, const Pool& pool)> mirror;
-  /// What simpler methods reach on the test samples, by their names.
-  std::vector<std::pair<std::string, std::vector<Metric>>> baselines{};
+  /// What simpler methods reach on the test samples, by their names; measured where a run trains.
+  std::vector<std::pair<std::string, std::function<std::vector<Metric>()>>> baselines{};
   /// Leaves an example of what was learnt in the folder `out`. Returns the gnuplot script that draws it; empty: there is none.
   std::function<std::string(const Predict& predict, const std::string& out)> illustrate;
 };
