@@ -16,14 +16,16 @@ struct RunningEntropy {
   Tensor picked;  ///< the logit of the target
 };
 
-/// Takes in the chunk that begins at vocabulary row `first`; the one at 0 begins the sums.
+/// Takes in the chunk that begins at vocabulary row `first`; the one at 0 begins the sums. Its logits become exp(logit - running.top).
 void take_chunk(const Tensor& logits, std::int64_t first, const Tensor& targets, const RunningEntropy& running);
+/// logits = exp(logits - top), top (f64) with one row for each leading row.
+void exp_below(const Tensor& logits, const Tensor& top);
 /// After all chunks: log_sum = log Σ exp of all logits, and the sum over counted rows (CountedRows) whose target is not `ignore` of
 /// log_sum - picked. `loss` (f64) gets each of them, 0 where nothing is counted.
 double finish_entropy(const Tensor& x, const Tensor& targets, std::int32_t ignore, const RunningEntropy& running, const Tensor& log_sum,
                       const Tensor& loss);
-/// dlogits = scale·(exp(logits - log_sum) - onehot) of one chunk, zero where nothing is counted; may be the logits themselves.
-void chunk_grad(const Tensor& logits, std::int64_t first, const Tensor& targets, std::int32_t ignore, const Tensor& log_sum, double scale,
-                const Tensor& dlogits);
+/// terms = scale·(softmax - onehot) of one chunk, zero where nothing is counted, from terms = exp(logits - top).
+void chunk_grad(const Tensor& terms, const Tensor& top, std::int64_t first, const Tensor& targets, std::int32_t ignore,
+                const Tensor& log_sum, double scale);
 
 }  // namespace weft::kernels

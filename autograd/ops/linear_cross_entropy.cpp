@@ -19,8 +19,8 @@ namespace weft {
 
 namespace {
 
-constexpr std::int64_t kChunkBytes = std::int64_t{16} << 20;    // logits at hand: what a last-level cache holds
-constexpr std::int64_t kStoredBytes = std::int64_t{256} << 20;  // logits kept for backward, where they are cheaper than their product
+constexpr std::int64_t kChunkBytes = std::int64_t{8} << 20;     // logits at hand: what a last-level cache holds
+constexpr std::int64_t kStoredBytes = std::int64_t{256} << 20;  // exponentials kept for backward: cheaper than their product
 constexpr std::int64_t kStoredUpTo = 256;                       // columns of S
 
 /// Rows [first, first + rows) of S, applied to each leading row, and where their values lie.
@@ -51,15 +51,20 @@ class Chunked {
 
   const Tensor& x() const { return x_; }
   const std::vector<Chunk>& chunks() const { return chunks_; }
+  /// Every chunk's exp(logits - tops()[i]), or nothing.
   const std::vector<Tensor>& stored() const { return stored_; }
+  const std::vector<Tensor>& tops() const { return tops_; }
 
   Tensor logits(const Chunk& c) const {
     const Tensor y = Tensor::tiled(x_.dtype(), x_.rows().with_back(c.rows), x_.columns(), pool_);
     kernels::spmm(*c.pattern, values_of(c), bias_of(c), x_, {}, y);
     return y;
   }
-  void keep(Tensor logits) {
-    if (stores_) stored_.push_back(std::move(logits));
+  void keep(Tensor terms, const Tensor& top) {
+    if (!stores_) return;
+    stored_.push_back(std::move(terms));
+    tops_.push_back(Tensor::tiled(Dtype::f64, top.rows(), top.columns(), pool_));
+    kernels::copy(top, tops_.back());
   }
   /// Gradients of chunk i from that of its logits.
   void backward(std::size_t i, const Tensor& dlogits, const Tensor& dvalues, const Tensor& dbias, const Tensor& dx) const {
@@ -88,7 +93,7 @@ class Chunked {
   std::int64_t row_bytes_ = 0;
   bool stores_ = false;
   std::vector<Chunk> chunks_;
-  std::vector<Tensor> stored_;
+  std::vector<Tensor> stored_, tops_;
 };
 
 void require_operands(const char* op, const PatternPtr& pattern, Var table, Var bias, Var x) {
@@ -119,7 +124,7 @@ Loss linear_cross_entropy(const PatternPtr& pattern, Var values, Var bias, Var x
   for (const Chunk& c : s.chunks()) {
     const Tensor y = s.logits(c);
     kernels::take_chunk(y, c.first, targets, running);
-    s.keep(y);
+    s.keep(y, running.top);
   }
   Tensor total = scalar_like(x, kernels::finish_entropy(s.x(), targets, ignore_index, running, log_sum, each));
   std::vector<Tensor> saved = s.stored();
@@ -129,8 +134,10 @@ Loss linear_cross_entropy(const PatternPtr& pattern, Var values, Var bias, Var x
     const Tensor dvalues = wanted(0), dbias = wanted(1), dx = wanted(2);
     for (std::size_t i = 0; i < s.chunks().size(); ++i) {
       const Chunk& c = s.chunks()[i];
-      const Tensor slope = s.stored().empty() ? s.logits(c) : s.stored()[i];
-      kernels::chunk_grad(slope, c.first, targets, ignore_index, log_sum, scalar_value(dy), slope);
+      const bool again = s.stored().empty();
+      const Tensor slope = again ? s.logits(c) : s.stored()[i];
+      if (again) kernels::exp_below(slope, log_sum);
+      kernels::chunk_grad(slope, again ? log_sum : s.tops()[i], c.first, targets, ignore_index, log_sum, scalar_value(dy));
       s.backward(i, slope, dvalues, dbias, dx);
     }
     if (dvalues.defined()) grads.add(0, dvalues);

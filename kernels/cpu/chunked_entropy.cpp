@@ -8,8 +8,7 @@ namespace weft::kernels {
 namespace {
 
 template <class T, int kLanes>
-void take_line(const Lines& lines, std::int64_t line, const T* x, std::int64_t first, const std::int32_t* target,
-               const RunningEntropy& running) {
+void take_line(const Lines& lines, std::int64_t line, T* x, std::int64_t first, const std::int32_t* target, const RunningEntropy& running) {
   double* top = lines.head_of<double>(running.top, line);
   double* sum = lines.head_of<double>(running.sum, line);
   double* picked = lines.head_of<double>(running.picked, line);
@@ -18,15 +17,17 @@ void take_line(const Lines& lines, std::int64_t line, const T* x, std::int64_t f
   line_top<T, kLanes>(x, lines.length, most);
   if (first > 0)
     for (int l = 0; l < kLanes; ++l) most[l] = std::max(most[l], static_cast<T>(top[l]));
-  line_exp_sum<T, kLanes>(x, lines.length, most, part, nullptr);
+  for (int l = 0; l < kLanes; ++l) {
+    const std::int64_t place = target[l] - first;
+    if (place >= 0 && place < lines.length) picked[l] = static_cast<double>(x[place * kLanes + l]);
+    else if (first == 0) picked[l] = 0;
+  }
+  line_exp_sum<T, kLanes>(x, lines.length, most, part, x);
   for (int l = 0; l < kLanes; ++l) kept[l] = first > 0 ? top[l] - static_cast<double>(most[l]) : 0;
   map_run({Map::exp}, kept, kept, kLanes);
   for (int l = 0; l < kLanes; ++l) {
     sum[l] = first > 0 ? sum[l] * kept[l] + part[l] : part[l];
     top[l] = static_cast<double>(most[l]);
-    const std::int64_t place = target[l] - first;
-    if (place >= 0 && place < lines.length) picked[l] = static_cast<double>(x[place * kLanes + l]);
-    else if (first == 0) picked[l] = 0;
   }
 }
 
@@ -51,6 +52,19 @@ void take_chunk(const Tensor& logits, std::int64_t first, const Tensor& targets,
     using T = decltype(zero);
     take_line<T, decltype(lanes)::value>(lines, line, lines.of<T>(logits, line), first, lines.head_of<std::int32_t>(targets, line),
                                          running);
+  });
+}
+
+void exp_below(const Tensor& logits, const Tensor& top) {
+  const Lines lines(logits);
+  for_lines(logits, lines, [&](std::int64_t line, auto zero, auto lanes) {
+    using T = decltype(zero);
+    constexpr int kLanes = decltype(lanes)::value;
+    T* x = lines.of<T>(logits, line);
+    const double* below = lines.head_of<double>(top, line);
+    for (std::int64_t i = 0; i < lines.length * kLanes; i += kLanes)
+      for (int l = 0; l < kLanes; ++l) x[i + l] = static_cast<T>(static_cast<double>(x[i + l]) - below[l]);
+    map_run({Map::exp}, x, x, lines.length * kLanes);
   });
 }
 
@@ -79,29 +93,31 @@ double finish_entropy(const Tensor& x, const Tensor& targets, std::int32_t ignor
   });
 }
 
-void chunk_grad(const Tensor& logits, std::int64_t first, const Tensor& targets, std::int32_t ignore, const Tensor& log_sum, double scale,
-                const Tensor& dlogits) {
-  const Lines lines(logits);
-  const Columns columns = columns_of(logits);
-  const CountedRows counted(logits.rows(), lines.lead);
-  for_lines(logits, lines, [&](std::int64_t line, auto zero, auto lanes) {
+void chunk_grad(const Tensor& terms, const Tensor& top, std::int64_t first, const Tensor& targets, std::int32_t ignore,
+                const Tensor& log_sum, double scale) {
+  const Lines lines(terms);
+  const Columns columns = columns_of(terms);
+  const CountedRows counted(terms.rows(), lines.lead);
+  for_lines(terms, lines, [&](std::int64_t line, auto zero, auto lanes) {
     using T = decltype(zero);
     constexpr int kLanes = decltype(lanes)::value;
-    const T* x = lines.of<T>(logits, line);
-    T* out = lines.of<T>(dlogits, line);
+    T* x = lines.of<T>(terms, line);
     const std::int32_t* target = lines.head_of<std::int32_t>(targets, line);
+    const double* below = lines.head_of<double>(top, line);
     const double* logs = lines.head_of<double>(log_sum, line);
-    T weight[kLanes];
-    for (int l = 0; l < kLanes; ++l)
+    double share[kLanes];
+    T weight[kLanes], factor[kLanes];
+    for (int l = 0; l < kLanes; ++l) share[l] = below[l] - logs[l];
+    map_run({Map::exp}, share, share, kLanes);
+    for (int l = 0; l < kLanes; ++l) {
       weight[l] = target[l] != ignore && counts(counted, columns, lines, line, l) ? static_cast<T>(scale) : T{0};
+      factor[l] = static_cast<T>(static_cast<double>(weight[l]) * share[l]);
+    }
     for (std::int64_t i = 0; i < lines.length * kLanes; i += kLanes)
-      for (int l = 0; l < kLanes; ++l) out[i + l] = static_cast<T>(static_cast<double>(x[i + l]) - logs[l]);
-    map_run({Map::exp}, out, out, lines.length * kLanes);
-    for (std::int64_t i = 0; i < lines.length * kLanes; i += kLanes)
-      for (int l = 0; l < kLanes; ++l) out[i + l] = weight[l] == 0 ? T{0} : weight[l] * out[i + l];
+      for (int l = 0; l < kLanes; ++l) x[i + l] = weight[l] == 0 ? T{0} : factor[l] * x[i + l];
     for (int l = 0; l < kLanes; ++l) {
       const std::int64_t place = target[l] - first;
-      if (weight[l] != 0 && place >= 0 && place < lines.length) out[place * kLanes + l] -= weight[l];
+      if (weight[l] != 0 && place >= 0 && place < lines.length) x[place * kLanes + l] -= weight[l];
     }
   });
 }

@@ -30,7 +30,8 @@ class WeightParts {
     }
     partial_.assign(static_cast<std::size_t>(own_size() + count_ * slices_ * bias_size_), T{});
     const bool ragged = s.cols() % s.block().width != 0;
-    if (!own_values() && (tied_ || ragged || s.blocks() == 0)) std::fill_n(values_, size_, T{});
+    if (!own_values() && (tied_ || ragged || s.blocks() == 0))
+      for_chunks([&](std::int64_t begin, std::int64_t end) { std::fill(values_ + begin, values_ + end, T{}); });
   }
 
   std::int64_t count() const { return count_; }
@@ -52,11 +53,7 @@ class WeightParts {
       for (std::int64_t p = 1; p < count; ++p)
         for (std::int64_t i = begin; i < end; ++i) out[i] += parts[p * size + i];
     };
-    if (own_values()) {
-      constexpr std::int64_t kChunk = 4096;
-      parallel_for((size_ + kChunk - 1) / kChunk,
-                   [&](std::int64_t c) { add(values_, values(0), count_, size_, c * kChunk, std::min(size_, (c + 1) * kChunk)); });
-    }
+    if (own_values()) for_chunks([&](std::int64_t begin, std::int64_t end) { add(values_, values(0), count_, size_, begin, end); });
     if (bias_ != nullptr) add(bias_, bias(0), count_ * slices_, bias_size_, 0, bias_size_);
   }
 
@@ -66,6 +63,12 @@ class WeightParts {
   static std::vector<T>& scratch() {
     static thread_local std::vector<T> kept;
     return kept;
+  }
+  /// Calls f(begin, end) for ranges of the values, by all threads.
+  template <class F>
+  void for_chunks(F&& f) const {
+    constexpr std::int64_t kChunk = 4096;
+    parallel_for((size_ + kChunk - 1) / kChunk, [&](std::int64_t c) { f(c * kChunk, std::min(size_, (c + 1) * kChunk)); });
   }
   bool own_values() const { return tied_ && count_ > 1; }
   std::int64_t own_size() const { return own_values() ? count_ * size_ : 0; }
