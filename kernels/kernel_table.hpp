@@ -5,9 +5,16 @@
 
 #include <weft/core/sparse_pattern.hpp>
 #include <weft/core/tensor.hpp>
+#include <weft/kernels/cells.hpp>
 #include <weft/kernels/epilogue.hpp>
 
 namespace weft::kernels {
+
+/// The cell of a recurrence whose last hidden parts are the product.
+struct CellCall {
+  Cell which;
+  const CellStep& step;
+};
 
 /// Arguments of one product, as every row of the table takes them.
 struct SpmmCall {
@@ -17,13 +24,15 @@ struct SpmmCall {
   const Tensor& x;
   const Epilogue& epilogue;  ///< empty unless the row fuses
   const Tensor& y;
+  bool adds = false;               ///< to what y holds; bias and epilogue are empty then
+  const CellCall* cell = nullptr;  ///< what follows on y; null unless the row fuses and no block holds units of two gates
 };
 struct SpmmTCall {
   const SparsePattern& s;
   const Tensor& values;
   const Tensor& dy;
   const Tensor& dx;
-  bool adds = false;  ///< to what dx holds; no unless the row fuses
+  bool adds = false;  ///< to what dx holds
 };
 struct SddmmCall {
   const SparsePattern& s;
@@ -38,8 +47,7 @@ struct SddmmCall {
 enum class Format { paneled, narrow, scalar, diagonal, any };
 /// Which lanes.
 enum class LaneForm { tiles, one, any };
-/// Whether the row takes what surrounds it into its pass: forward the epilogue, the transposed product a sum with what dX holds, the
-/// weight gradient the max window.
+/// Whether the row takes what surrounds it into its pass: forward the epilogue or a recurrence's cell, the weight gradient the max window.
 enum class Fuses { no, yes };
 
 /// One row of kernel_table.inc.

@@ -1,6 +1,8 @@
 #include <weft/kernels/plan.hpp>
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 
 #include <weft/core/error.hpp>
 
@@ -73,6 +75,63 @@ GroupPlan GroupPlan::make(const SparsePattern& s) {
     groups.groups.push_back({static_cast<std::int32_t>(r), 1, 0});
   }
   return groups;
+}
+
+namespace {
+
+/// Sets of block rows that share slots: the root of each row's set.
+class SharedSlots {
+ public:
+  explicit SharedSlots(const SparsePattern& s) : parent_(static_cast<std::size_t>(s.grid_rows())) {
+    std::iota(parent_.begin(), parent_.end(), 0);
+    std::vector<std::int32_t> user(static_cast<std::size_t>(s.slots()), -1);
+    for (std::int32_t r = 0; r < s.grid_rows(); ++r)
+      for (std::int64_t e = s.row_ptr()[static_cast<std::size_t>(r)]; e < s.row_ptr()[static_cast<std::size_t>(r) + 1]; ++e) {
+        std::int32_t& first = user[static_cast<std::size_t>(s.slot(e))];
+        if (first < 0) first = r;
+        else parent_[static_cast<std::size_t>(root(r))] = root(first);
+      }
+  }
+  std::int32_t root(std::int32_t r) {
+    while (parent_[static_cast<std::size_t>(r)] != r) {
+      std::int32_t& above = parent_[static_cast<std::size_t>(r)];
+      r = above = parent_[static_cast<std::size_t>(above)];
+    }
+    return r;
+  }
+
+ private:
+  std::vector<std::int32_t> parent_;
+};
+
+}  // namespace
+
+ClassPlan ClassPlan::make(const SparsePattern& s) {
+  const RunPlan& plan = s.plan<RunPlan>(RunPlan::make);
+  SharedSlots shared(s);
+  std::map<std::int32_t, std::vector<std::int32_t>> classes;
+  for (std::int32_t r = 0; r < s.grid_rows(); ++r) classes[shared.root(r)].push_back(r);
+  ClassPlan made{{0}, {0}, {}};
+  for (const auto& [root, rows] : classes) {
+    std::int64_t blocks = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::int32_t r = rows[i];
+      blocks += s.row_ptr()[static_cast<std::size_t>(r) + 1] - s.row_ptr()[static_cast<std::size_t>(r)];
+      std::int32_t shift = 0;
+      if (i > 0 && s.height_of(r) == s.height_of(rows[i - 1]) && shifted(plan, rows[i - 1], r, shift)) {
+        Group& last = made.groups.back();
+        const std::int32_t step = r - rows[i - 1];
+        if (last.count == 1 || (shift == last.x_shift && step == last.row_step)) {
+          last = {last.first, last.count + 1, step, shift};
+          continue;
+        }
+      }
+      made.groups.push_back({r, 1, 1, 0});
+    }
+    made.ptr.push_back(static_cast<std::int64_t>(made.groups.size()));
+    made.cost.push_back(made.cost.back() + blocks);
+  }
+  return made;
 }
 
 ColumnPanels ColumnPanels::make(const SparsePattern& s) {

@@ -36,6 +36,25 @@ struct GroupPlan {
   static GroupPlan make(const SparsePattern& s);
 };
 
+/// Block rows by the slots that they share, through others too: no class holds a slot of another, so that classes sum their weight
+/// gradients in place, side by side. A matrix repeated along the diagonal has a class for each of its block rows.
+struct ClassPlan {
+  /// Rows first, first + row_step, …: the same slots in the same order, X rows moved on by `x_shift` from one to the next.
+  struct Group {
+    std::int32_t first, count, row_step;
+    std::int32_t x_shift;
+  };
+  std::vector<std::int64_t> ptr;   ///< groups of each class: [classes + 1]
+  std::vector<std::int64_t> cost;  ///< blocks of the classes before each: [classes + 1]
+  std::vector<Group> groups;
+
+  std::int64_t classes() const { return static_cast<std::int64_t>(ptr.size()) - 1; }
+  std::int64_t bytes() const {
+    return static_cast<std::int64_t>((ptr.size() + cost.size()) * sizeof(ptr[0]) + groups.size() * sizeof(Group));
+  }
+  static ClassPlan make(const SparsePattern& s);
+};
+
 /// Where each row of scalar entries passes from one stretch of columns to the next: row r takes entries ptr[r·panels + p] to
 /// ptr[r·panels + p + 1] from stretch p. A stretch of X stays in L1 while many rows read it; one stretch where rows have few entries or
 /// the stored order, which fixes the sum's, is not ascending.

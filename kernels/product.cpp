@@ -6,7 +6,6 @@
 #include <weft/core/error.hpp>
 #include <weft/core/log.hpp>
 #include <weft/core/text.hpp>
-#include <weft/kernels/arithmetic.hpp>
 #include <weft/kernels/kernel_table.hpp>
 
 namespace weft::kernels {
@@ -66,6 +65,15 @@ const KernelRow<Call>& choose(std::span<const KernelRow<Call>> rows, const Spars
   throw UsageError({.op = entry, .path = s.name(), .what = "no kernel row applies"});
 }
 
+const KernelRow<SpmmCall>& choose_forward(const SparsePattern& s, const Tensor& values, const Tensor& x, const Tensor& y,
+                                          std::int64_t y_rows) {
+  require_values("spmm", s, values);
+  require_operand("spmm", s, "X", x, s.cols(), values);
+  require_operand("spmm", s, "Y", y, y_rows, values);
+  require_same_columns("spmm", s, x, y);
+  return choose(spmm_rows(), s, x.columns()->lanes, x.dtype(), "spmm");
+}
+
 const KernelRow<SpmmTCall>& choose_transposed(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx) {
   require_values("spmm_t", s, values);
   require_operand("spmm_t", s, "dY", dy, s.rows(), values);
@@ -95,12 +103,8 @@ bool takes_window(const SparsePattern& s, const Epilogue& e, const Tensor& dy, c
 }  // namespace
 
 void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& y) {
-  require_values("spmm", s, values);
   require_bias("spmm", s, bias);
-  require_operand("spmm", s, "X", x, s.cols(), values);
-  require_operand("spmm", s, "Y", y, e.window ? e.window.out().size() : s.rows(), values);
-  require_same_columns("spmm", s, x, y);
-  const KernelRow<SpmmCall>& row = choose(spmm_rows(), s, x.columns()->lanes, x.dtype(), "spmm");
+  const KernelRow<SpmmCall>& row = choose_forward(s, values, x, y, e.window ? e.window.out().size() : s.rows());
   const bool window_fits = !e.window || (e.window.in.c % s.block().height == 0 && !e.residual.defined());
   if (e.empty() || (row.fuses == Fuses::yes && window_fits)) return row.run(x.dtype(), {s, values, bias, x, e, y});
   const Tensor z = e.window ? Tensor::tiled(x.dtype(), {s.rows()}, x.columns()) : y;
@@ -108,16 +112,26 @@ void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, cons
   apply_epilogue(e, z, y);
 }
 
+void spmm_add(const SparsePattern& s, const Tensor& values, const Tensor& x, const Tensor& y) {
+  choose_forward(s, values, x, y, s.rows()).run(x.dtype(), {s, values, Tensor(), x, Epilogue(), y, true});
+}
+
+void spmm_cell(const SparsePattern& s, const Tensor& values, const Tensor& x, Cell which, const CellStep& step) {
+  const bool adds = step.hidden.empty();
+  const Tensor& y = adds ? step.z : step.hidden.back();
+  const KernelRow<SpmmCall>& row = choose_forward(s, values, x, y, s.rows());
+  const CellCall cell_call{which, step};
+  const bool fused = row.fuses == Fuses::yes && step.h.row_count() % s.block().height == 0;
+  row.run(x.dtype(), {s, values, Tensor(), x, Epilogue(), y, adds, fused ? &cell_call : nullptr});
+  if (!fused) cell(which, step);
+}
+
 void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx) {
   choose_transposed(s, values, dy, dx).run(dy.dtype(), {s, values, dy, dx});
 }
 
-void spmm_t_add(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx, const Pool& pool) {
-  const KernelRow<SpmmTCall>& row = choose_transposed(s, values, dy, dx);
-  if (row.fuses == Fuses::yes) return row.run(dy.dtype(), {s, values, dy, dx, true});
-  const Tensor part = Tensor::tiled(dx.dtype(), dx.rows(), dx.columns(), pool);
-  row.run(dy.dtype(), {s, values, dy, part});
-  binary(Binary::add, dx, part, dx);
+void spmm_t_add(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx) {
+  choose_transposed(s, values, dy, dx).run(dy.dtype(), {s, values, dy, dx, true});
 }
 
 void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias) {

@@ -2,6 +2,7 @@
 
 #include <weft/core/sparse_pattern.hpp>
 #include <weft/core/tensor.hpp>
+#include <weft/kernels/cells.hpp>
 #include <weft/kernels/epilogue.hpp>
 
 namespace weft::kernels {
@@ -12,10 +13,15 @@ namespace weft::kernels {
 
 /// y = epilogue(S(values)·x + bias); bias undefined, or plain with a length that divides the rows (it repeats).
 void spmm(const SparsePattern& s, const Tensor& values, const Tensor& bias, const Tensor& x, const Epilogue& e, const Tensor& y);
+/// y += S(values)·x: the chains of y's elements go on.
+void spmm_add(const SparsePattern& s, const Tensor& values, const Tensor& x, const Tensor& y);
+/// The hidden part of a step's last predecessor, S(values)·x, added to step.z or, where they are apart, the last of step.hidden; then the
+/// cell, on units whose gates are just written where the kernel can.
+void spmm_cell(const SparsePattern& s, const Tensor& values, const Tensor& x, Cell which, const CellStep& step);
 /// dx = S(values)ᵀ·dy.
 void spmm_t(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx);
-/// dx += S(values)ᵀ·dy, in the product's own pass where its kernel can.
-void spmm_t_add(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx, const Pool& pool);
+/// dx += S(values)ᵀ·dy.
+void spmm_t_add(const SparsePattern& s, const Tensor& values, const Tensor& dy, const Tensor& dx);
 /// dvalues = (dy·xᵀ) gathered on the pattern, summed over tied blocks, zero where padded or masked; dbias (if defined) = row sums of dy,
 /// summed over the rows that share an entry.
 void sddmm(const SparsePattern& s, const Tensor& dy, const Tensor& x, const Tensor& dvalues, const Tensor& dbias);

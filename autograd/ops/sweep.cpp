@@ -10,7 +10,6 @@
 #include <weft/core/error.hpp>
 #include <weft/core/patterns.hpp>
 #include <weft/core/text.hpp>
-#include <weft/kernels/arithmetic.hpp>
 #include <weft/kernels/maps.hpp>
 #include <weft/kernels/product.hpp>
 #include <weft/kernels/reductions.hpp>
@@ -108,7 +107,6 @@ class SweepRun {
     h_ = rows(all, r.units());
     if (r.cell() == Cell::lstm) c_ = rows(all, r.units());
     if (r.apart_) hidden_ = rows(r.links()->blocks(), r.ih()->rows());
-    else if (any_step_has_two(*r.links())) hidden_part_ = rows(1, r.ih()->rows());
   }
 
   void begin_with(const SweepState& state) {
@@ -122,14 +120,12 @@ class SweepRun {
     copy(state.c, c_);
   }
 
-  void forward(const Tensor& ih, int chunk, const Pool& pool) {
-    // A hidden part is added to its input part as it leaves the registers, so the sums are written elsewhere.
-    const Tensor parts = r_.apart_ ? Tensor() : Tensor::tiled(x_.dtype(), {chunk, r_.ih()->rows()}, x_.columns(), pool);
+  void forward(const Tensor& ih, int chunk) {
     for (std::int64_t begin = 0; begin < r_.steps(); begin += chunk) {
       const std::int64_t end = std::min(begin + chunk, r_.steps());
       kernels::spmm(*r_.inputs(end - begin), set_of(ih, r_.ih()->values_size(), begin, end), set_of(bias_, r_.ih()->rows(), begin, end),
-                    step_of(x_, begin, end), {}, r_.apart_ ? step_of(z_, begin, end) : step_of(parts, 0, end - begin));
-      for (std::int64_t step = begin; step < end; ++step) advance(step, r_.apart_ ? Tensor() : step_of(parts, step - begin));
+                    step_of(x_, begin, end), {}, step_of(z_, begin, end));
+      for (std::int64_t step = begin; step < end; ++step) advance(step);
     }
   }
 
@@ -155,7 +151,7 @@ class SweepRun {
     if (r_.carried() > 0) step_of(dh, 0, r_.carried()).fill(0);
     kernels::map({}, dy.reshape_rows(states().rows()), step_of(dh, r_.carried(), r_.carried() + r_.steps()).reshape_rows(states().rows()),
                  Tensor());
-    for (std::int64_t step = r_.steps(); step-- > 0;) retreat(step, dh, dc, dhidden, pool);
+    for (std::int64_t step = r_.steps(); step-- > 0;) retreat(step, dh, dc, dhidden);
     return dhidden;
   }
 
@@ -210,26 +206,22 @@ class SweepRun {
     return s;
   }
 
-  /// `input`: the input part, unless z has it already.
-  void advance(std::int64_t step, const Tensor& input) {
+  /// From a z that holds the input part.
+  void advance(std::int64_t step) {
     const kernels::CellStep s = cell_step(step);
     const Range links = links_of(*r_.links(), step);
-    if (!r_.apart_ && links.size() == 0) kernels::copy(input, s.z);
     for (std::int64_t i = 0; i < links.size(); ++i) {
       const Tensor weight = values_of(links.begin + i), &before = s.h_before[static_cast<std::size_t>(i)];
-      if (r_.apart_) kernels::spmm(*r_.hh(), weight, {}, before, {}, s.hidden[static_cast<std::size_t>(i)]);
-      else if (i == 0) kernels::spmm(*r_.hh(), weight, {}, before, {.residual = input}, s.z);
-      else {
-        kernels::spmm(*r_.hh(), weight, {}, before, {}, hidden_part_);
-        kernels::binary(kernels::Binary::add, s.z, hidden_part_, s.z);
-      }
+      if (i + 1 == links.size()) kernels::spmm_cell(*r_.hh(), weight, before, r_.cell(), s);
+      else if (r_.apart_) kernels::spmm(*r_.hh(), weight, {}, before, {}, s.hidden[static_cast<std::size_t>(i)]);
+      else kernels::spmm_add(*r_.hh(), weight, before, s.z);
     }
-    kernels::cell(r_.cell(), s);
+    if (links.size() == 0) kernels::cell(r_.cell(), s);
     kernels::clear_ended(step, s.h);
     if (s.c.defined()) kernels::clear_ended(step, s.c);
   }
 
-  void retreat(std::int64_t step, const Tensor& dh, const Tensor& dc, const Tensor& dhidden, const Pool& pool) {
+  void retreat(std::int64_t step, const Tensor& dh, const Tensor& dc, const Tensor& dhidden) {
     const kernels::CellStep s = cell_step(step);
     const Range links = links_of(*r_.links(), step);
     kernels::CellGradients g{.dh = step_of(dh, r_.carried() + step), .dc = {}, .dh_before = {}, .dc_before = {}, .dhidden = {}};
@@ -243,14 +235,13 @@ class SweepRun {
     kernels::cell_grad(r_.cell(), s, g);
     for (std::int64_t i = 0; i < links.size(); ++i) {
       const auto at = static_cast<std::size_t>(i);
-      kernels::spmm_t_add(*r_.hh(), values_of(links.begin + i), r_.apart_ ? s.hidden[at] : s.z, g.dh_before[at], pool);
+      kernels::spmm_t_add(*r_.hh(), values_of(links.begin + i), r_.apart_ ? s.hidden[at] : s.z, g.dh_before[at]);
     }
   }
 
   Recurrence r_;
   Tensor hh_, bias_, x_;
   Tensor z_, hidden_, h_, c_;
-  Tensor hidden_part_;  // of a second predecessor, before it is added
 };
 
 namespace {
@@ -302,7 +293,7 @@ Var sweep(const Recurrence& r, Var ih, Var hh, Var bias, Var x, SweepState& stat
   const Tensor w = ih.value();
   const auto run = std::make_shared<SweepRun>(r, hh.value(), bias.id() >= 0 ? bias.value() : Tensor(), x.value(), tape.pool());
   run->begin_with(state);
-  run->forward(w, static_cast<int>(std::min<std::int64_t>(options.chunk, std::max<std::int64_t>(r.steps(), 1))), tape.pool());
+  run->forward(w, static_cast<int>(std::min<std::int64_t>(options.chunk, std::max<std::int64_t>(r.steps(), 1))));
   state = run->last(tape.pool());
   const auto backward = [run, w, r, pool = tape.pool()](const Tensor& dy, GradSink& grads) {
     const Tensor dhidden = run->backward(dy, pool);

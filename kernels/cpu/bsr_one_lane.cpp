@@ -84,11 +84,16 @@ struct OneLaneForward {
       for (int i = 0; i < to.rows; ++i) bias[i] = call.bias.data<T>()[(to.row + i) % call.bias.row_count()];
       start.bias = bias;
     }
+    if (call.adds) start.bias = nullptr;
     for (int first = 0; first < to.count; first += kMost) {
       const int here = std::min(kMost, to.count - first);
       const auto make = [&](int p) {
         return PositionRuns<T>{begin, end, values, to.x + (first + p) * to.x_stride, block.slot_size(), to.x_stride};
       };
+      if (call.adds) {
+        std::fill_n(result, here * kWide, T{});
+        for (int p = 0; p < here; ++p) std::copy_n(to.y + (first + p) * to.y_stride, to.rows, result + p * kWide);
+      }
       TileRows<T, NT, kDynamicStride, kWide>(here, make, 1, kStride, 16, start, Target<T>{result, 16});
       for (int p = 0; p < here; ++p)
         std::memcpy(to.y + (first + p) * to.y_stride, result + p * kWide, static_cast<std::size_t>(to.rows) * sizeof(T));
@@ -145,7 +150,7 @@ HWY_NOINLINE void OneLaneColumns(const SpmmTCall& call, std::int64_t c, int k, c
   for (int i = 0; i < kRows; ++i) {
     T sums[16];
     WEFT_UNROLL for (int v = 0; v < kV; ++v) hn::StoreU(acc[i * kV + v], d, sums + v * kLanes);
-    dx[i] = sum_of_16(sums);
+    dx[i] = call.adds ? dx[i] + sum_of_16(sums) : sum_of_16(sums);
   }
 }
 

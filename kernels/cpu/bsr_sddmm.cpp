@@ -99,28 +99,18 @@ class WeightGradient {
         dy_tile_(call.dy.tile_stride()),
         tiles_(call.x.columns()->tiles()),
         lanes_(call.x.columns()->lanes),
-        parts_(call, block_.panels()) {
+        classes_(classes_of(call.s)),
+        parts_(call, block_.panels(), classes_ == nullptr ? nullptr : &classes_->cost) {
     const bool few_rows = std::any_of(plan_.runs.begin(), plan_.runs.end(), [](const RunPlan::Run& r) { return r.length < kFewRows; });
     gathers_ = few_rows && !plan_.repeats;
     rows_at_once_ = few_rows || plan_.repeats ? 1 : std::max<std::int64_t>(1, kChunkTiles / std::max<std::int64_t>(1, tiles_));
   }
 
   void run(T* values) {
-    const std::vector<GroupPlan::Group>& groups = s_.plan<GroupPlan>(GroupPlan::make).groups;
     parallel_for(parts_.count() * block_.panels(), [&, this](std::int64_t item) {
       const std::int64_t part = item / block_.panels();
       const int panel = static_cast<int>(item % block_.panels());
-      static thread_local std::vector<T> dy_t;
-      static thread_local GatherRows<T> gather;
-      const std::int64_t begin = parts_.begin(part), end = parts_.end(part);
-      for (const GroupPlan::Group& group : groups) {
-        const std::int64_t last = std::min<std::int64_t>(group.first + group.count, end);
-        for (std::int64_t r = std::max<std::int64_t>(group.first, begin), next = r; r < last; r = next) {
-          next = std::min(last, r + rows_at_once_);
-          for (std::int64_t tile = 0; tile == 0 || tile < tiles_; tile += kChunkTiles)
-            chunk({r, next - r, group.x_shift, tile, std::min(kChunkTiles, tiles_ - tile)}, part, panel, dy_t, gather);
-        }
-      }
+      for_groups(part, [&](const ClassPlan::Group& group) { add_group(group, part, panel); });
     });
     parts_.finish();
     clear_masked(s_, values);
@@ -131,9 +121,43 @@ class WeightGradient {
   static constexpr std::int64_t kChunkTiles = 16;
   static constexpr int kFewRows = 8;  // shorter runs leave the register tile mostly empty
 
-  /// Block rows of one group (equal slots, X moving by `shift` rows) and tiles, whose dY is transposed at once.
+  static constexpr std::int64_t kFewClasses = 8;  // fewer would keep few threads busy
+
+  /// The classes of a tied pattern where they share out the work.
+  static const ClassPlan* classes_of(const SparsePattern& s) {
+    if (!s.tied()) return nullptr;
+    const ClassPlan& plan = s.plan<ClassPlan>(ClassPlan::make);
+    return plan.classes() < kFewClasses ? nullptr : &plan;
+  }
+
+  /// Calls f(group) for the block rows of a part.
+  template <class F>
+  void for_groups(std::int64_t part, F&& f) const {
+    const std::int64_t begin = parts_.begin(part), end = parts_.end(part);
+    if (classes_ != nullptr) {
+      for (std::int64_t g = classes_->ptr[static_cast<std::size_t>(begin)]; g < classes_->ptr[static_cast<std::size_t>(end)]; ++g)
+        f(classes_->groups[static_cast<std::size_t>(g)]);
+      return;
+    }
+    for (const GroupPlan::Group& group : s_.plan<GroupPlan>(GroupPlan::make).groups) {
+      const auto first = std::max<std::int64_t>(group.first, begin), last = std::min<std::int64_t>(group.first + group.count, end);
+      if (first < last) f({static_cast<std::int32_t>(first), static_cast<std::int32_t>(last - first), 1, group.x_shift});
+    }
+  }
+
+  void add_group(const ClassPlan::Group& group, std::int64_t part, int panel) {
+    static thread_local std::vector<T> dy_t;
+    static thread_local GatherRows<T> gather;
+    for (std::int64_t i = 0; i < group.count; i += rows_at_once_) {
+      const std::int64_t rows = std::min(rows_at_once_, group.count - i), first = group.first + i * group.row_step;
+      for (std::int64_t tile = 0; tile == 0 || tile < tiles_; tile += kChunkTiles)
+        chunk({first, rows, group.row_step, group.x_shift, tile, std::min(kChunkTiles, tiles_ - tile)}, part, panel, dy_t, gather);
+    }
+  }
+
+  /// Block rows row, row + step, … of one group (equal slots, X moving by `shift` rows) and tiles, whose dY is transposed at once.
   struct Chunk {
-    std::int64_t row, rows, shift, tile, tiles;
+    std::int64_t row, rows, step, shift, tile, tiles;
   };
 
   void chunk(const Chunk& c, std::int64_t part, int p, std::vector<T>& dy_t, GatherRows<T>& gather) {
@@ -142,7 +166,7 @@ class WeightGradient {
     const std::int64_t size = c.tiles * 16 * stride;
     dy_t.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, c.rows * size)));
     for (std::int64_t i = 0; i < c.rows; ++i) {
-      const std::int64_t row = (c.row + i) * block_.height + first;
+      const std::int64_t row = (c.row + i * c.step) * block_.height + first;
       transpose(row, rows, stride, c, dy_t.data() + i * size);
       if (T* bias = parts_.bias(part, p)) add_bias(row, rows, stride, c.tiles, dy_t.data() + i * size, bias);
     }
@@ -154,7 +178,7 @@ class WeightGradient {
     for (std::int64_t t = 0; t < c.tiles; ++t, out += std::int64_t{16} * stride)
       for (int m = 0; m < stride; m += 16) {
         const T* from = dy_ + (c.tile + t) * dy_tile_ + (row + m) * 16;
-        PrefetchRows(from + c.rows * block_.height * 16);
+        PrefetchRows(from + c.rows * c.step * block_.height * 16);
         TransposeRows(from, std::clamp(rows - m, 0, 16), out + m, stride);
       }
   }
@@ -239,6 +263,7 @@ class WeightGradient {
   const T* x_;
   const T* dy_;
   std::int64_t x_tile_, dy_tile_, tiles_, lanes_;
+  const ClassPlan* classes_;
   WeightParts<T> parts_;
   bool gathers_;
   std::int64_t rows_at_once_;

@@ -1,9 +1,11 @@
 // Y = epilogue(S(θ)·X + bias), block rows in panels, 16-lane tiles.
 // Values [slot][panel][k][m]; X, Y [tile][row][lane]. Each thread takes a range of block rows (or of tile groups where rows are few)
-// and walks its tile groups with X and the weights in L2; the epilogue runs on a block row as soon as it is written.
+// and walks its tile groups with X and the weights in L2; the epilogue runs on a block row as soon as it is written, a recurrence's cell
+// on a unit's gates.
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
@@ -13,6 +15,7 @@
 
 #include <weft/core/cache.hpp>
 #include <weft/core/parallel.hpp>
+#include <weft/kernels/cpu/cell_rows-inl.hpp>
 #include <weft/kernels/cpu/epilogue_rows-inl.hpp>
 #include <weft/kernels/cpu/register_tile-inl.hpp>
 #include <weft/kernels/kernel_table.hpp>
@@ -66,6 +69,7 @@ struct Forward {
       bias = c.bias.data<T>();
       bias_length = c.bias.row_count();
     }
+    if (c.cell != nullptr) cell.emplace(c.cell->which, c.cell->step);
   }
 
   const SpmmCall& call;
@@ -78,6 +82,7 @@ struct Forward {
   std::int64_t x_tile, y_tile;
   const T* bias = nullptr;
   std::int64_t bias_length = 1;
+  std::optional<CellRows<T>> cell;
   Prefetch fetches = s.values_size() * static_cast<std::int64_t>(sizeof(T)) > l2_bytes() ? Prefetch::yes : Prefetch::no;
 
   /// Rows [r·height, …) of NT tiles from `tile` on, into `out` (first row, tile stride `out_tile`).
@@ -90,7 +95,8 @@ struct Forward {
     T gathered[ValueLayout::kPanelRows];
     for (int p = 0; p < block.panels() && p * ValueLayout::kPanelRows < height; ++p) {
       const int first = p * ValueLayout::kPanelRows, rows = std::min(ValueLayout::kPanelRows, height - first);
-      const FromRows<T> start{bias == nullptr ? kNoBias<T> : bias_rows(r * block.height + first, rows, gathered)};
+      const T* const zero = call.adds ? nullptr : kNoBias<T>;
+      const FromRows<T> start{bias == nullptr ? zero : bias_rows(r * block.height + first, rows, gathered)};
       const Target<T> target{out + std::int64_t{first} * 16, out_tile};
       if (fetches == Prefetch::yes) panel<NT, Prefetch::yes>(begin, end, p, rows, tile, start, target);
       else panel<NT, Prefetch::no>(begin, end, p, rows, tile, start, target);
@@ -126,6 +132,14 @@ struct Forward {
     for (int t = 0; t < NT; ++t) FinishRows(call.epilogue, call.y, tile + t, first * 16, out + t * y_tile, span);
   }
 
+  /// Block row `u` of each gate, then the cell on its units.
+  template <int NT>
+  void unit_row(std::int64_t u, std::int64_t tile) const {
+    const std::int64_t first = u * block.height * 16;
+    for (std::int64_t r = u; r < s.grid_rows(); r += units()) block_row<NT>(r, tile, y + tile * y_tile + r * block.height * 16, y_tile);
+    for (int t = 0; t < NT; ++t) cell->forward(tile + t, first, std::int64_t{block.height} * 16);
+  }
+
   /// The block rows of one window, maximum taken as soon as all are there; `rows_here` block rows make up a position's channels.
   template <int NT>
   void window_row(std::int64_t position, std::int64_t part, std::int64_t rows_here, std::int64_t tile, T* scratch) const {
@@ -146,6 +160,10 @@ struct Forward {
 
   template <int NT>
   void rows(std::int64_t begin, std::int64_t end, std::int64_t tile, std::vector<T>& scratch) const {
+    if (cell) {
+      for (std::int64_t u = begin; u < end; ++u) unit_row<NT>(u, tile);
+      return;
+    }
     if (!call.epilogue.window) {
       for (std::int64_t r = begin; r < end; ++r) row_with_epilogue<NT>(r, tile);
       return;
@@ -155,9 +173,10 @@ struct Forward {
     for (std::int64_t unit = begin; unit < end; ++unit) window_row<NT>(unit / rows_here, unit % rows_here, rows_here, tile, scratch.data());
   }
 
-  /// Units: block rows, or with a window the (position, part) pairs of its result.
+  /// Units: block rows, with a cell those of one gate, with a window the (position, part) pairs of its result.
   std::int64_t units() const {
     const MaxWindow& w = call.epilogue.window;
+    if (cell) return s.grid_rows() / gates(call.cell->which);
     return w ? w.out().positions() * (w.in.c / block.height) : s.grid_rows();
   }
 
@@ -166,7 +185,7 @@ struct Forward {
       static thread_local std::vector<T> scratch;
       with_tile_count<T>(count, [&](auto tiles) { rows<decltype(tiles)::value>(begin, end, tile, scratch); });
     };
-    const std::vector<std::int64_t>* cost = call.epilogue.window ? nullptr : &plan.ptr;
+    const std::vector<std::int64_t>* cost = cell || call.epilogue.window ? nullptr : &plan.ptr;
     over_rows_and_tiles<T>(units(), cost, call.x.columns()->tiles(), fetches, body);
   }
 };

@@ -68,7 +68,8 @@ struct Transposed {
   const T* dy = call.dy.data<T>();
   T* dx = call.dx.data<T>();
   std::int64_t dy_tile = call.dy.tile_stride(), dx_tile = call.dx.tile_stride();
-  Prefetch fetches = call.s.values_size() * static_cast<std::int64_t>(sizeof(T)) > l2_bytes() ? Prefetch::yes : Prefetch::no;
+  // Worth it, other than forward, as soon as the values fill L2.
+  Prefetch fetches = call.s.values_size() * static_cast<std::int64_t>(sizeof(T)) >= l2_bytes() ? Prefetch::yes : Prefetch::no;
 
   template <int NT, int RS, Prefetch kFetch>
   void columns_as(std::int64_t begin, std::int64_t end, std::int64_t tile) const {

@@ -32,6 +32,7 @@ struct ScalarView {
   const T* values;
   const T* bias;
   std::int64_t bias_length;
+  bool adds;  ///< to what the result holds
 };
 
 /// Tiles and rows in flight: four chains a vector wide cover the latency of a multiply-add; more tiles would not stay in L1.
@@ -54,7 +55,7 @@ HWY_INLINE void ScalarTile(const ScalarView<T>& view, std::int64_t p, const T* x
     shared = std::min(shared, end[m] - at[m]);
     const V first = view.bias == nullptr ? hn::Zero(d) : hn::Set(d, view.bias[(r + m) % view.bias_length]);
     WEFT_UNROLL for (int v = 0; v < kNV; ++v) acc[m * kNV + v] =
-        p == 0 ? first : hn::LoadU(d, y + (r + m) * 16 + v / kV * y_tile + v % kV * kLanes);
+        p == 0 && !view.adds ? first : hn::LoadU(d, y + (r + m) * 16 + v / kV * y_tile + v % kV * kLanes);
   }
   const auto add = [&](int m, std::int64_t e) HWY_ATTR {
     const V value = hn::Set(d, view.values[view.slot == nullptr ? e : view.slot[e]]);
@@ -109,15 +110,15 @@ void CsrForward(const SpmmCall& call) {
   const auto& plan = call.s.plan<ColumnPanels>(ColumnPanels::make);
   const T* bias = call.bias.defined() ? call.bias.data<T>() : nullptr;
   ScalarProduct<T>({plan.ptr.data(), plan.panels, spec.col.data(), spec.tie.empty() ? nullptr : spec.tie.data(), call.values.data<T>(),
-                    bias, bias == nullptr ? 1 : call.bias.row_count()},
+                    bias, bias == nullptr ? 1 : call.bias.row_count(), call.adds},
                    call.s.rows(), call.x, call.y);
 }
 
 template <class T>
 void CsrTransposed(const SpmmTCall& call) {
   const auto& view = call.s.by_column();
-  ScalarProduct<T>({view.ptr.data(), 1, view.row.data(), view.slot.data(), call.values.data<T>(), nullptr, 1}, call.s.cols(), call.dy,
-                   call.dx);
+  ScalarProduct<T>({view.ptr.data(), 1, view.row.data(), view.slot.data(), call.values.data<T>(), nullptr, 1, call.adds}, call.s.cols(),
+                   call.dy, call.dx);
 }
 
 /// dvalues[slot] = Σ over its entries and all lanes of dy·x.

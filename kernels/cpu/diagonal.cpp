@@ -49,7 +49,7 @@ HWY_INLINE void AddBlock(const ValueLayout& block, const T* value, int height, i
 /// What follows a row of blocks: entries ptr[r] … ptr[r+1] at block positions `index` with values `slot(e)`.
 template <class T, class SlotOf>
 void DiagonalProduct(const SparsePattern& s, const std::int64_t* ptr, const std::int32_t* index, SlotOf slot_of, const Tensor& values,
-                     const Tensor& bias, std::int64_t grid, std::int64_t rows, const Tensor& x, const Tensor& y) {
+                     const Tensor& bias, std::int64_t grid, std::int64_t rows, const Tensor& x, const Tensor& y, bool adds) {
   const ValueLayout& block = s.block();
   const int lanes = x.columns()->lanes;
   const std::int64_t tiles = x.columns()->tiles(), bias_length = bias.defined() ? bias.row_count() : 1;
@@ -58,7 +58,7 @@ void DiagonalProduct(const SparsePattern& s, const std::int64_t* ptr, const std:
     const int height = static_cast<int>(std::min<std::int64_t>(block.height, rows - first));
     for (std::int64_t t = 0; t < tiles; ++t) {
       T* out = y.data<T>() + t * y.tile_stride() + first * lanes;
-      for (int m = 0; m < height; ++m)
+      for (int m = 0; m < height && !adds; ++m)
         std::fill_n(out + m * lanes, lanes, bias.defined() ? bias.data<T>()[(first + m) % bias_length] : T{});
       for (std::int64_t e = ptr[r]; e < ptr[r + 1]; ++e) {
         const std::int64_t other = std::int64_t{index[e]} * block.height;
@@ -75,7 +75,7 @@ void DiagonalForward(const SpmmCall& call) {
   const auto& spec = call.s.spec();
   DiagonalProduct<T>(
       call.s, spec.row_ptr.data(), spec.col.data(), [&](std::int64_t e) { return call.s.slot(e); }, call.values, call.bias,
-      call.s.grid_rows(), call.s.rows(), call.x, call.y);
+      call.s.grid_rows(), call.s.rows(), call.x, call.y, call.adds);
 }
 
 template <class T>
@@ -83,7 +83,7 @@ void DiagonalTransposed(const SpmmTCall& call) {
   const auto& view = call.s.by_column();
   DiagonalProduct<T>(
       call.s, view.ptr.data(), view.row.data(), [&](std::int64_t e) { return view.slot[static_cast<std::size_t>(e)]; }, call.values,
-      Tensor(), call.s.grid_cols(), call.s.cols(), call.dy, call.dx);
+      Tensor(), call.s.grid_cols(), call.s.cols(), call.dy, call.dx, call.adds);
 }
 
 template <class T>

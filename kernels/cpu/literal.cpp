@@ -45,7 +45,7 @@ void literal_spmm(const SpmmCall& call) {
   const T* values = call.values.data<T>();
   for (std::int64_t n = 0; n < call.x.columns()->padded(); ++n) {
     const Column<T> x(call.x, n), y(call.y, n);
-    for (std::int64_t row = 0; row < call.s.rows(); ++row)
+    for (std::int64_t row = 0; row < call.s.rows() && !call.adds; ++row)
       y[row] = call.bias.defined() ? call.bias.data<T>()[row % call.bias.row_count()] : T{};
     for_each_block(call.s, [&](std::int64_t r, std::int64_t c, std::int32_t slot) {
       for_each_entry(call.s, r, c, slot,
@@ -59,7 +59,7 @@ void literal_spmm_t(const SpmmTCall& call) {
   const T* values = call.values.data<T>();
   for (std::int64_t n = 0; n < call.dy.columns()->padded(); ++n) {
     const Column<T> dy(call.dy, n), dx(call.dx, n);
-    for (std::int64_t col = 0; col < call.s.cols(); ++col) dx[col] = T{};
+    for (std::int64_t col = 0; col < call.s.cols() && !call.adds; ++col) dx[col] = T{};
     for_each_block(call.s, [&](std::int64_t r, std::int64_t c, std::int32_t slot) {
       for_each_entry(call.s, r, c, slot,
                      [&](std::int64_t row, std::int64_t col, std::int64_t value) { dx[col] = std::fma(values[value], dy[row], dx[col]); });

@@ -69,7 +69,7 @@ struct SiluMap {
 struct TanhMap {
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V Value(D d, V x) const {
-    return WholeTanh(d, x);
+    return hn::Tanh(d, x);
   }
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V Slope(D d, V s, V dy) const {

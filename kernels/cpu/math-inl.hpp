@@ -1,5 +1,5 @@
-// exp, log, tanh and erf on vectors. Highway's routines hold on a stated range only and lose NaN; here they are carried to all
-// of the type: overflow gives inf, the logarithm of a negative number NaN, and NaN stays NaN.
+// exp, log, the logistic function and erf on vectors. Highway's routines (but tanh) hold on a stated range only and lose NaN; here they
+// are carried to all of the type: overflow gives inf, the logarithm of a negative number NaN, and NaN stays NaN.
 #if defined(WEFT_KERNELS_CPU_MATH_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef WEFT_KERNELS_CPU_MATH_INL_HPP
 #undef WEFT_KERNELS_CPU_MATH_INL_HPP
@@ -46,16 +46,13 @@ HWY_INLINE V WholeLog(D d, V x) {
 }
 
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V WholeTanh(D d, V x) {
-  using T = hn::TFromD<D>;
-  const V bound = hn::Set(d, static_cast<T>(20));  // tanh is ±1 to the last bit beyond
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Tanh(d, hn::Max(hn::Neg(bound), hn::Min(x, bound))));
-}
-
-template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Logistic(D d, V x) {
-  const V one = hn::Set(d, static_cast<hn::TFromD<D>>(1));
-  return hn::Div(one, hn::Add(one, WholeExp(d, hn::Neg(x))));
+  using T = hn::TFromD<D>;
+  const V one = hn::Set(d, static_cast<T>(1));
+  const V bound = hn::Set(d, static_cast<T>(sizeof(T) == 4 ? 104 : 706));  // Highway's exp holds to here; in floats it is infinite
+  V y = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Min(hn::Neg(x), bound))));
+  if constexpr (sizeof(T) == 8) y = hn::IfThenElseZero(hn::Ge(x, hn::Neg(bound)), y);
+  return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 /// c[0] + c[1]·x + …

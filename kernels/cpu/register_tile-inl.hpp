@@ -73,27 +73,29 @@ struct FromZero {
   }
   void skip(int) {}
 };
-/// One scalar a row.
+/// One scalar a row; without any, what C holds.
 template <class T>
 struct FromRows {
   const T* bias;
   template <class D>
-  HWY_INLINE hn::Vec<D> at(D d, int row, int, const T*) const {
-    return hn::Set(d, bias[row]);
+  HWY_INLINE hn::Vec<D> at(D d, int row, int, const T* c) const {
+    return bias == nullptr ? hn::LoadU(d, c) : hn::Set(d, bias[row]);
   }
-  void skip(int rows) { bias += rows; }
+  void skip(int rows) {
+    if (bias != nullptr) bias += rows;
+  }
 };
-/// One value a lane.
+/// One value a lane; without any, what C holds.
 template <class T>
 struct FromLanes {
   const T* bias;
   template <class D>
-  HWY_INLINE hn::Vec<D> at(D d, int, int lane, const T*) const {
-    return hn::LoadU(d, bias + lane);
+  HWY_INLINE hn::Vec<D> at(D d, int, int lane, const T* c) const {
+    return hn::LoadU(d, bias == nullptr ? c : bias + lane);
   }
   void skip(int) {}
 };
-/// C itself, or zero where C holds nothing yet.
+/// What C holds, or zero where it holds nothing yet.
 template <class T>
 struct FromTarget {
   bool empty;

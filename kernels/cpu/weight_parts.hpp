@@ -14,16 +14,22 @@ namespace weft::kernels {
 
 /// How a weight gradient is cut for any number of threads: at most 16 parts, ranges of block rows times `slices` of their values that
 /// a kernel computes apart (panels), fixed by the pattern alone. Where blocks are tied each range sums into an array of its own, and
-/// these are added in order; untied, ranges write disjoint slots in place.
+/// these are added in order; untied, ranges write disjoint slots in place, and so do ranges of classes of rows that share no slots.
 template <class T>
 class WeightParts {
  public:
-  explicit WeightParts(const SddmmCall& call, std::int64_t slices = 1)
-      : values_(call.dvalues.data<T>()), size_(call.s.values_size()), slices_(slices), tied_(call.s.tied()) {
+  /// `class_cost`: a running total over classes, whose ranges the parts are then; null: parts are ranges of block rows.
+  explicit WeightParts(const SddmmCall& call, std::int64_t slices = 1, const std::vector<std::int64_t>* class_cost = nullptr)
+      : values_(call.dvalues.data<T>()),
+        size_(call.s.values_size()),
+        slices_(slices),
+        tied_(call.s.tied()),
+        in_place_(class_cost != nullptr) {
     const SparsePattern& s = call.s;
-    const std::int64_t reuse = tied_ ? std::max<std::int64_t>(1, s.blocks() / std::max(1, s.slots())) : s.grid_rows();
-    count_ = std::max<std::int64_t>(1, std::min({kMost / slices_, s.grid_rows(), reuse}));
-    bounds_ = balanced_ranges({s.row_ptr().begin(), s.row_ptr().end()}, count_);
+    const std::int64_t units = in_place_ ? static_cast<std::int64_t>(class_cost->size()) - 1 : s.grid_rows();
+    const std::int64_t reuse = tied_ && !in_place_ ? std::max<std::int64_t>(1, s.blocks() / std::max(1, s.slots())) : units;
+    count_ = std::max<std::int64_t>(1, std::min({kMost / slices_, units, reuse}));
+    bounds_ = in_place_ ? balanced_ranges(*class_cost, count_) : balanced_ranges({s.row_ptr().begin(), s.row_ptr().end()}, count_);
     if (call.dbias.defined()) {
       bias_ = call.dbias.data<T>();
       bias_size_ = call.dbias.row_count();
@@ -70,13 +76,13 @@ class WeightParts {
     constexpr std::int64_t kChunk = 4096;
     parallel_for((size_ + kChunk - 1) / kChunk, [&](std::int64_t c) { f(c * kChunk, std::min(size_, (c + 1) * kChunk)); });
   }
-  bool own_values() const { return tied_ && count_ > 1; }
+  bool own_values() const { return tied_ && !in_place_ && count_ > 1; }
   std::int64_t own_size() const { return own_values() ? count_ * size_ : 0; }
 
   T* values_;
   T* bias_ = nullptr;
   std::int64_t size_, bias_size_ = 0, count_ = 1, slices_;
-  bool tied_;
+  bool tied_, in_place_;
   std::vector<std::int64_t> bounds_;
   std::vector<T>& partial_ = scratch();
 };

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -138,10 +139,22 @@ inline Tensor run_spmm(const kernels::KernelRow<kernels::SpmmCall>& row, const O
   row.run(o.dtype, {*o.s, o.values, o.bias, o.x, kernels::Epilogue(), y});
   return y;
 }
+/// Added to dy.
+inline Tensor run_spmm_add(const kernels::KernelRow<kernels::SpmmCall>& row, const Operands& o) {
+  const Tensor y = o.dy.clone();
+  row.run(o.dtype, {*o.s, o.values, Tensor(), o.x, kernels::Epilogue(), y, true});
+  return y;
+}
 
 inline Tensor run_spmm_t(const kernels::KernelRow<kernels::SpmmTCall>& row, const Operands& o) {
   const Tensor dx = poisoned(Tensor::tiled(o.dtype, {o.s->cols()}, o.columns));
   row.run(o.dtype, {*o.s, o.values, o.dy, dx});
+  return dx;
+}
+/// Added to x.
+inline Tensor run_spmm_t_add(const kernels::KernelRow<kernels::SpmmTCall>& row, const Operands& o) {
+  const Tensor dx = o.x.clone();
+  row.run(o.dtype, {*o.s, o.values, o.dy, dx, true});
   return dx;
 }
 
@@ -160,46 +173,45 @@ inline Values add_bias(Values y, const Operands& o) {
   return y;
 }
 
+/// Every row of `rows` that applies by `run`: close to what is wanted, and in bits the literal row where the order is declared equal.
+template <class Row>
+void check_rows(std::span<const Row> rows, const Operands& o, Tensor (*run)(const Row&, const Operands&), const Expected& want) {
+  const Tensor literal = run(rows.back(), o);
+  for (const Row& row : rows) {
+    if (!row.applies(*o.s, o.columns->lanes)) continue;
+    INFO(std::string(row.name));
+    const Tensor found = run(row, o);
+    check_close(as_doubles(found), want, o.dtype);
+    if (std::string(row.order) == rows.back().order) CHECK(same_bits(found, literal));
+  }
+}
+
+/// The sum with what was there before.
+inline Expected added_to(const Values& before, Expected e) {
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    e.value[i] += before[i];
+    e.magnitude[i] += std::abs(before[i]);
+    e.terms[i] += 1;
+  }
+  return e;
+}
+
 inline void check_forward(const Operands& o) {
   const std::int64_t n = o.columns->count;
   Operands positive = o;
   positive.bias64 = oracle::absolute(o.bias64);
-  const Expected want{add_bias(oracle::spmm(*o.s, o.values64, o.x64, n), o),
-                      add_bias(oracle::spmm(*o.s, oracle::absolute(o.values64), oracle::absolute(o.x64), n), positive),
-                      for_columns(o.terms->of_row, n)};
-  const auto rows = kernels::spmm_rows();
-  const Tensor literal = run_spmm(rows.back(), o);
-  for (const auto& row : rows) {
-    if (!row.applies(*o.s, o.columns->lanes)) continue;
-    INFO(std::string(row.name));
-    const Tensor y = run_spmm(row, o);
-    check_close(as_doubles(y), want, o.dtype);
-    if (std::string(row.order) == rows.back().order) CHECK(same_bits(y, literal));
-  }
+  const Expected product{oracle::spmm(*o.s, o.values64, o.x64, n),
+                         oracle::spmm(*o.s, oracle::absolute(o.values64), oracle::absolute(o.x64), n), for_columns(o.terms->of_row, n)};
+  check_rows(kernels::spmm_rows(), o, run_spmm, {add_bias(product.value, o), add_bias(product.magnitude, positive), product.terms});
+  check_rows(kernels::spmm_rows(), o, run_spmm_add, added_to(o.dy64, product));
 }
 
 inline void check_transposed(const Operands& o) {
   const std::int64_t n = o.columns->count;
   const Expected want{oracle::spmm_t(*o.s, o.values64, o.dy64, n),
                       oracle::spmm_t(*o.s, oracle::absolute(o.values64), oracle::absolute(o.dy64), n), for_columns(o.terms->of_column, n)};
-  const auto rows = kernels::spmm_t_rows();
-  const Tensor literal = run_spmm_t(rows.back(), o);
-  for (const auto& row : rows) {
-    if (!row.applies(*o.s, o.columns->lanes)) continue;
-    INFO(std::string(row.name));
-    const Tensor dx = run_spmm_t(row, o);
-    check_close(as_doubles(dx), want, o.dtype);
-    if (std::string(row.order) == rows.back().order) CHECK(same_bits(dx, literal));
-  }
-  Expected sum = want;
-  for (std::size_t i = 0; i < o.x64.size(); ++i) {
-    sum.value[i] += o.x64[i];
-    sum.magnitude[i] += std::abs(o.x64[i]);
-    sum.terms[i] += 1;
-  }
-  const Tensor added = o.x.clone();
-  kernels::spmm_t_add(*o.s, o.values, o.dy, added, Pool());
-  check_close(as_doubles(added), sum, o.dtype);
+  check_rows(kernels::spmm_t_rows(), o, run_spmm_t, want);
+  check_rows(kernels::spmm_t_rows(), o, run_spmm_t_add, added_to(o.x64, want));
 }
 
 inline Expected expected_dvalues(const Operands& o) {

@@ -17,6 +17,7 @@
 #include <weft/core/parallel.hpp>
 #include <weft/core/patterns.hpp>
 #include <weft/core/random.hpp>
+#include <weft/kernels/product.hpp>
 #include <weft/tests/oracle/oracle.hpp>
 
 using namespace weft;
@@ -337,6 +338,46 @@ TEST_CASE("gradients of every cell on every pattern by central differences") {
         CHECK(result.passed);
       }
     }
+}
+
+TEST_CASE("a cell on its product's accumulators has the bits of one that follows the product") {
+  for (const Cell cell : kCells)
+    for (const int block : {4, 32})
+      for (const std::int64_t n : {1, 20, 65})
+        for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
+          const std::int64_t units = 2 * block, rows = kernels::gates(cell) * units;
+          const PatternPtr hh = patterns::dense(rows, units, block);
+          REQUIRE(hh->block().paneled());
+          REQUIRE(hh->block().height == block);
+          const ColumnsPtr columns = sample_columns(n, Lanes::sixteen);
+          const auto noise = [&](std::int64_t count, std::uint64_t seed) {
+            return tiled(oracle::random_values(count * n, seed), {count}, columns, dtype);
+          };
+          const Tensor weight = plain(oracle::random_values(hh->values_size(), 1), dtype);
+          const auto step = [&] {
+            kernels::CellStep s{.z = noise(rows, 2),
+                                .hidden = {},
+                                .h_before = {noise(units, 3)},
+                                .c_before = {},
+                                .hidden_bias = {},
+                                .h = noise(units, 4),
+                                .c = {}};
+            if (cell == Cell::gru) s.hidden = {noise(rows, 5)}, s.hidden_bias = plain(oracle::random_values(units, 6), dtype);
+            if (cell == Cell::lstm) s.c_before = {noise(units, 7)}, s.c = noise(units, 8);
+            return s;
+          };
+          const kernels::CellStep fused = step(), literal = step();
+          kernels::spmm_cell(*hh, weight, fused.h_before[0], cell, fused);
+          if (cell == Cell::gru) kernels::spmm(*hh, weight, {}, literal.h_before[0], {}, literal.hidden[0]);
+          else kernels::spmm_add(*hh, weight, literal.h_before[0], literal.z);
+          kernels::cell(cell, literal);
+          INFO(kernels::name_of(cell), " in blocks of ", block, ", N = ", n);
+          CHECK(doubles(fused.z) == doubles(literal.z));
+          CHECK(doubles(fused.h) == doubles(literal.h));
+          CHECK(doubles(fused.h) != doubles(step().h));
+          if (cell == Cell::gru) CHECK(doubles(fused.hidden[0]) == doubles(literal.hidden[0]));
+          if (cell == Cell::lstm) CHECK(doubles(fused.c) == doubles(literal.c));
+        }
 }
 
 TEST_CASE("bits depend neither on the chunk of the input part nor on the threads") {
