@@ -8,7 +8,7 @@ using namespace weft;
 
 int main(int argc, char** argv) {
   return guarded([&] {
-    Run run(argc, argv, language_recipe({.epochs = 10, .dropout = 0.45}));
+    Run run(argc, argv, language_recipe({.epochs = 4, .dropout = 0.25}));
     const TokenData text = run.tokens(TokenSet::wikitext2);
     ParamStore params(run.device(), run.seed());
     const LanguageNet net(Scope{params, run.form()}, text.vocabulary.size(), run.options());

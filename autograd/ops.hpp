@@ -76,8 +76,8 @@ struct Loss {
 /// less the last axis (or 1 in its place). Throws ShapeError, and UsageError for a target outside [0, classes) that is not ignored.
 Loss cross_entropy(Var logits, const Tensor& targets, CrossEntropyOptions options = {});
 /// cross_entropy(S(values)·x + bias, targets) for many classes, without all logits at once: rows of S come in chunks of whole block rows,
-/// of about 16 MiB of logits. They are kept for backward where S has fewer than 256 columns and all of them take no more than 256 MiB, else
-/// computed again. x is [lead…, S.cols(), N]; `bias` may be an undefined Var. Where blocks are tied there is one chunk.
+/// of about 8 MiB of logits. Their exponentials are kept for backward where S has fewer than 256 columns and all of them take no more
+/// than 256 MiB, else computed again. x is [lead…, S.cols(), N]; `bias` may be an undefined Var. Where blocks are tied there is one chunk.
 /// Throws as cross_entropy, and ShapeError as repeat_diagonal where x has several leading rows.
 Loss linear_cross_entropy(const PatternPtr& pattern, Var values, Var bias, Var x, const Tensor& targets, std::int32_t ignore_index = -100);
 /// Σ (x - target)²; count: the values summed. All four throw ShapeError and UsageError where the target does not fit the prediction.

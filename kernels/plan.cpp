@@ -111,7 +111,7 @@ ClassPlan ClassPlan::make(const SparsePattern& s) {
   SharedSlots shared(s);
   std::map<std::int32_t, std::vector<std::int32_t>> classes;
   for (std::int32_t r = 0; r < s.grid_rows(); ++r) classes[shared.root(r)].push_back(r);
-  ClassPlan made{{0}, {0}, {}};
+  ClassPlan made{{0}, {0}, {0}, {}};
   for (const auto& [root, rows] : classes) {
     std::int64_t blocks = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -129,6 +129,7 @@ ClassPlan ClassPlan::make(const SparsePattern& s) {
       made.groups.push_back({r, 1, 1, 0});
     }
     made.ptr.push_back(static_cast<std::int64_t>(made.groups.size()));
+    made.rows.push_back(made.rows.back() + static_cast<std::int64_t>(rows.size()));
     made.cost.push_back(made.cost.back() + blocks);
   }
   return made;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -45,12 +46,28 @@ struct ClassPlan {
     std::int32_t x_shift;
   };
   std::vector<std::int64_t> ptr;   ///< groups of each class: [classes + 1]
-  std::vector<std::int64_t> cost;  ///< blocks of the classes before each: [classes + 1]
+  std::vector<std::int64_t> rows;  ///< of the classes before each: [classes + 1]
+  std::vector<std::int64_t> cost;  ///< their blocks
   std::vector<Group> groups;
 
   std::int64_t classes() const { return static_cast<std::int64_t>(ptr.size()) - 1; }
   std::int64_t bytes() const {
-    return static_cast<std::int64_t>((ptr.size() + cost.size()) * sizeof(ptr[0]) + groups.size() * sizeof(Group));
+    return static_cast<std::int64_t>((ptr.size() + rows.size() + cost.size()) * sizeof(ptr[0]) + groups.size() * sizeof(Group));
+  }
+  /// Calls f(group) for the rows of a class that are the `share`-th of `shares` parts of them.
+  template <class F>
+  void for_share(std::int64_t c, std::int64_t share, std::int64_t shares, F&& f) const {
+    const auto at = static_cast<std::size_t>(c);
+    const std::int64_t count = rows[at + 1] - rows[at], begin = count * share / shares, end = count * (share + 1) / shares;
+    std::int64_t before = 0;
+    for (std::int64_t g = ptr[at]; g < ptr[at + 1]; ++g) {
+      const Group& group = groups[static_cast<std::size_t>(g)];
+      const std::int64_t first = std::max(begin - before, std::int64_t{0}), last = std::min<std::int64_t>(end - before, group.count);
+      before += group.count;
+      if (first >= last) continue;
+      f(Group{static_cast<std::int32_t>(group.first + first * group.row_step), static_cast<std::int32_t>(last - first), group.row_step,
+              group.x_shift});
+    }
   }
   static ClassPlan make(const SparsePattern& s);
 };

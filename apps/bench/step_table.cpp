@@ -18,6 +18,8 @@
 #include <weft/apps/models/image_nets.hpp>
 #include <weft/apps/models/language_net.hpp>
 #include <weft/apps/models/mnist_cnn.hpp>
+#include <weft/apps/models/series_nets.hpp>
+#include <weft/apps/models/text_nets.hpp>
 #include <weft/core/parallel.hpp>
 #include <weft/core/random.hpp>
 #include <weft/core/text.hpp>
@@ -33,35 +35,48 @@ constexpr double kFloorInference = 1.0, kFloorNative = 0.97, kFloorNativePyTorch
 constexpr const char* kFormats[] = {"contiguous", "channels_last"};
 constexpr const char* kInference = "inference/N1";
 
-/// A line of the table: the network of an app at a batch size, and how many times PyTorch's time weft must be worth. A language model reads
-/// `image.h` steps of `classes` words.
+/// A line of the table: the network of an app at a batch size, and how many times PyTorch's time weft must be worth.
 struct StepCase {
+  enum class Kind { images, language, texts, series };
   const char* cell;
   const char* net;
-  Lattice image;
-  int classes, batch;
+  Lattice input;  ///< an image; the steps of a text; of series the steps behind and their number
+  int outputs;    ///< classes; words of a language; steps ahead
+  int batch;
   double floor;
+  Kind kind = Kind::images;
 
-  bool is_language() const { return std::string(net) == "lstm"; }
+  bool is_image() const { return kind == Kind::images; }
+  /// Whether its app has --density.
+  bool is_pruned() const { return is_image() || kind == Kind::language; }
   /// Memory formats in which PyTorch runs it.
-  std::size_t formats() const { return is_language() ? 1 : std::size(kFormats); }
+  std::size_t formats() const { return is_image() ? std::size(kFormats) : 1; }
 };
+using Kind = StepCase::Kind;
+constexpr int kTextWords = 33'770;  // AG News'
 constexpr StepCase kSteps[] = {{"step/mnist/batch64", "mnist", {28, 28, 1}, 10, 64, 2.0},
                                {"step/mnist/batch128", "mnist", {28, 28, 1}, 10, 128, 2.0},
                                {"step/cifar10/resnet9", "resnet9", {32, 32, 3}, 10, 128, 1.2},
                                {"step/cifar10/vgg9", "vgg9", {32, 32, 3}, 10, 128, 1.2},
                                {"step/cifar100/resnet12", "resnet12", {32, 32, 3}, 100, 64, 1.2},
                                {"step/tiny_imagenet/resnet12", "resnet12", {64, 64, 3}, 20, 128, 1.2},
-                               {"step/ptb/lstm", "lstm", {35, 1, 1}, 10000, 32, 1.0}};
+                               {"step/etth1/linear", "etth1", {512, 7, 1}, 96, 32, 1.0, Kind::series},
+                               {"step/electricity/linear", "electricity", {168, 1, 1}, 24, 256, 1.0, Kind::series},
+                               {"step/ag_news/mean", "ag_news", {64, 1, 1}, 4, 64, 1.0, Kind::texts},
+                               {"step/wikitext2/lstm", "lstm", {35, 1, 1}, 33'278, 32, 1.0, Kind::language},
+                               {"step/ptb/lstm", "lstm", {35, 1, 1}, 10'000, 32, 1.0, Kind::language}};
 
 /// A network in one of its forms, its optimizer and one batch of noise.
 class Training {
  public:
   Training(const StepCase& c, Form form, double density) {
     const Scope scope(params_, form);
-    if (c.is_language()) set_language(c, scope, density);
-    else set_images(c, scope, density);
-    for (std::int64_t i = 0; i < targets_.element_count(); ++i) targets_.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % c.classes);
+    switch (c.kind) {
+      case Kind::images: set_images(c, scope, density); break;
+      case Kind::language: set_language(c, scope, density); break;
+      case Kind::texts: set_texts(c, scope); break;
+      case Kind::series: set_series(c, scope); break;
+    }
   }
 
   /// What apps/support/trainer.cpp does for a batch, less its bookkeeping.
@@ -82,34 +97,55 @@ class Training {
  private:
   void set_images(const StepCase& c, const Scope& scope, double density) {
     if (std::string(c.net) == "mnist") {
-      net_ = MnistCnn(scope, c.image, {.classes = c.classes, .density = density});
+      net_ = MnistCnn(scope, c.input, {.classes = c.outputs, .density = density});
       optimizer_ = std::make_unique<Adam>(params_);
     } else {
       RunOptions options;
       options.model = c.net;
       options.width = 16;
       options.density = density;
-      net_ = image_net(scope, {.lattice = c.image, .classes = c.classes, .size = 0, .pixels = {}, .labels = {}}, options);
+      net_ = image_net(scope, {.lattice = c.input, .classes = c.outputs, .size = 0, .pixels = {}, .labels = {}}, options);
       optimizer_ = std::make_unique<Sgd>(params_, SgdOptions{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
     }
-    const ColumnsPtr columns = sample_columns(c.batch);
-    x_ = Tensor::tiled(Dtype::f32, c.image.shape(), columns);
+    x_ = Tensor::tiled(Dtype::f32, c.input.shape(), sample_columns(c.batch));
     fill_noise(x_);
-    targets_ = Tensor::tiled(Dtype::i32, {1}, columns);
+    targets_ = ids({1}, c.batch, c.outputs);
     loss_ = [this](Var x) { return cross_entropy(net_(x), targets_); };
+  }
+
+  void set_texts(const StepCase& c, const Scope& scope) {
+    net_ = TextNet(scope, kTextWords, c.outputs, ag_news_recipe());
+    optimizer_ = std::make_unique<Adam>(params_);
+    x_ = ids({c.input.h, 1}, c.batch, kTextWords), targets_ = ids({1}, c.batch, c.outputs);
+    loss_ = [this](Var x) { return cross_entropy(net_(x), targets_); };
+  }
+
+  void set_series(const StepCase& c, const Scope& scope) {
+    RunOptions options;
+    options.model = "linear", options.look_back = c.input.h, options.horizon = c.outputs;
+    net_ = SeriesNet(scope, c.input.w, options);
+    optimizer_ = std::make_unique<Adam>(params_);
+    const ColumnsPtr columns = sample_columns(c.batch);
+    x_ = Tensor::tiled(Dtype::f32, {c.input.w, c.input.h}, columns), targets_ = Tensor::tiled(Dtype::f32, {c.input.w, c.outputs}, columns);
+    fill_noise(x_), fill_noise(targets_);
+    loss_ = [this](Var x) { return mse(net_(x), targets_); };
+  }
+
+  /// Numbers below `count`.
+  static Tensor ids(Shape rows, int batch, int count) {
+    const Tensor t = Tensor::tiled(Dtype::i32, rows, sample_columns(batch));
+    const Random draws(1, hash_name("ids"));
+    for (std::int64_t i = 0; i < t.element_count(); ++i)
+      t.data<std::int32_t>()[i] = static_cast<std::int32_t>(draws.below(static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(count)));
+    return t;
   }
 
   void set_language(const StepCase& c, const Scope& scope, double density) {
     RunOptions options = language_recipe({.dropout = 0.45});
     options.density = density, clip_ = options.clip;
-    const auto net = std::make_shared<LanguageNet>(scope, c.classes, options);
+    const auto net = std::make_shared<LanguageNet>(scope, c.outputs, options);
     optimizer_ = std::make_unique<Adam>(params_);
-    const ColumnsPtr columns = sample_columns(c.batch);
-    x_ = Tensor::tiled(Dtype::i32, {c.image.h, 1}, columns), targets_ = Tensor::tiled(Dtype::i32, {c.image.h, 1}, columns);
-    const Random draws(1, hash_name("ids"));
-    for (std::int64_t i = 0; i < x_.element_count(); ++i)
-      x_.data<std::int32_t>()[i] =
-          static_cast<std::int32_t>(draws.below(static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(c.classes)));
+    x_ = targets_ = ids({c.input.h, 1}, c.batch, c.outputs);
     loss_ = [this, net](Var x) { return net->loss((*net)(x, carried_), targets_); };
   }
 
@@ -169,7 +205,8 @@ Seconds race_pytorch(Context& context, std::vector<Candidate> own, const std::ve
   Seconds s;
   s.calm = measure_calmly(context, own, seconds);
   s.sparse = seconds[1];
-  if (count > 1) s.native = seconds[2], s.pruned = seconds[3];
+  if (count > 1) s.native = seconds[2];
+  if (count > 2) s.pruned = seconds[3];
   s.pytorch.assign(seconds.begin() + static_cast<std::ptrdiff_t>(1 + count), seconds.end());
   return s;
 }
@@ -177,18 +214,16 @@ Seconds race_pytorch(Context& context, std::vector<Candidate> own, const std::ve
 void training_line(Context& context, PyTorch* pytorch, const StepCase& c) {
   if (!context.wants(c.cell)) return;
   Training sparse(c, Form::sparse, 1), native(c, Form::native, 1), pruned(c, Form::sparse, context.options.density);
-  const PyTorchCase same{c.net, c.image.h, c.classes, c.batch};
+  std::vector<Candidate> own{timed("sparse", [&] { sparse.step(); }), timed("native", [&] { native.step(); })};
+  if (c.is_pruned()) own.push_back(timed("pruned", [&] { pruned.step(); }));
+  const PyTorchCase same{c.net, c.input.h, c.outputs, c.batch};
   std::vector<Candidate> formats;
   for (std::size_t i = 0; i < c.formats(); ++i)
     if (pytorch != nullptr) formats.push_back({kFormats[i], [=](int calls) { return pytorch->steps(same, kFormats[i], calls); }, true});
   sparse.step();
   sparse.step();
   const std::int64_t before = sparse.allocations();
-  print_line(context, c.cell, c.floor,
-             race_pytorch(context,
-                          {timed("sparse", [&] { sparse.step(); }), timed("native", [&] { native.step(); }),
-                           timed("pruned", [&] { pruned.step(); })},
-                          formats));
+  print_line(context, c.cell, c.floor, race_pytorch(context, std::move(own), formats));
   context.results.line(cat("    buffers of the step ", fixed(static_cast<double>(sparse.buffers()) / 1e6, 1), " MB (native ",
                            fixed(static_cast<double>(native.buffers()) / 1e6, 1), "), ", sparse.allocations() - before,
                            " allocated after the second step"));

@@ -34,10 +34,10 @@ inline const std::vector<Benchmark>& benchmarks() {
       {"cifar10", "CIFAR-10", 4, 1, 50'000, 16, "step/cifar10/resnet9"},
       {"cifar100", "CIFAR-100", 4, 1, 50'000, 16, "step/cifar100/resnet12"},
       {"tiny_imagenet", "Tiny ImageNet", 4, 1, 100'000, 16, "step/tiny_imagenet/resnet12", Metric::accuracy, 200},
-      {"etth1", "ETTh1", 1, 3, 10'818, 0, "", Metric::mse, 0, 8},
-      {"electricity", "Electricity, first 1,000 hours", 1, 3, 118'958, 0, "", Metric::mse, 0, 10},
-      {"ag_news", "AG News", 2, 3, 120'000, 0, "", Metric::accuracy, 0, 5},
-      {"wikitext2", "WikiText-2", 15, 1, 2'306'274, 0, "", Metric::perplexity},
+      {"etth1", "ETTh1", 1, 3, 10'818, 0, "step/etth1/linear", Metric::mse, 0, 8},
+      {"electricity", "Electricity, first 1,000 hours", 1, 3, 118'958, 0, "step/electricity/linear", Metric::mse, 0, 10},
+      {"ag_news", "AG News", 2, 3, 120'000, 0, "step/ag_news/mean", Metric::accuracy, 0, 5},
+      {"wikitext2", "WikiText-2", 15, 1, 2'306'274, 0, "step/wikitext2/lstm", Metric::perplexity},
       {"ptb", "Penn Treebank", 15, 1, 1'003'349, 0, "step/ptb/lstm", Metric::perplexity},
   };
   return all;

@@ -121,13 +121,11 @@ class WeightGradient {
   static constexpr std::int64_t kChunkTiles = 16;
   static constexpr int kFewRows = 8;  // shorter runs leave the register tile mostly empty
 
-  static constexpr std::int64_t kFewClasses = 8;  // fewer would keep few threads busy
-
-  /// The classes of a tied pattern where they share out the work.
+  /// The classes of a tied pattern, if it has several.
   static const ClassPlan* classes_of(const SparsePattern& s) {
     if (!s.tied()) return nullptr;
     const ClassPlan& plan = s.plan<ClassPlan>(ClassPlan::make);
-    return plan.classes() < kFewClasses ? nullptr : &plan;
+    return plan.classes() < 2 ? nullptr : &plan;
   }
 
   /// Calls f(group) for the block rows of a part.
@@ -135,8 +133,7 @@ class WeightGradient {
   void for_groups(std::int64_t part, F&& f) const {
     const std::int64_t begin = parts_.begin(part), end = parts_.end(part);
     if (classes_ != nullptr) {
-      for (std::int64_t g = classes_->ptr[static_cast<std::size_t>(begin)]; g < classes_->ptr[static_cast<std::size_t>(end)]; ++g)
-        f(classes_->groups[static_cast<std::size_t>(g)]);
+      for (std::int64_t c = begin; c < end; ++c) classes_->for_share(c, parts_.share(part), parts_.shares(), f);
       return;
     }
     for (const GroupPlan::Group& group : s_.plan<GroupPlan>(GroupPlan::make).groups) {

@@ -8,7 +8,8 @@ namespace weft::bench {
 /// A network of apps/models at a batch size.
 struct PyTorchCase {
   /// "mnist" (trained by Adam), "resnet9", "resnet12", "vgg9" or "vgg12" (width 16, SGD with momentum); "lstm" (Adam, clipped gradients):
-  /// the language model of width 256, for which `side` is steps and `classes` words.
+  /// the language model of width 256, for which `side` is steps and `classes` words; "ag_news" (Adam): the mean of word vectors over `side`
+  /// words; "etth1", "electricity" (Adam): a linear map from `side` steps of 7 series or one to `classes`.
   std::string net;
   int side, classes, batch;
 };

@@ -1,7 +1,7 @@
 """The networks of apps/models in PyTorch: reads requests from standard input, answers with the seconds they took.
 
   threads N
-  step NET SIDE CLASSES BATCH FORMAT CALLS   (NET lstm: steps, words)
+  step NET SIDE CLASSES BATCH FORMAT CALLS   (pytorch.hpp says what SIDE and CLASSES are)
   infer FORMAT CALLS
   lstm STEPS BATCH UNITS PASS CALLS
 
@@ -52,7 +52,7 @@ def image_net(name, side, classes):
 
 
 def optimizer_of(name, parameters):
-    kind, options = (torch.optim.Adam, {}) if name in ("mnist", "lstm") else (torch.optim.SGD, dict(momentum=0.9, nesterov=True, weight_decay=5e-4))
+    kind, options = (torch.optim.SGD, dict(momentum=0.9, nesterov=True, weight_decay=5e-4)) if name.startswith(("resnet", "vgg")) else (torch.optim.Adam, {})
     try:
         return kind(parameters, lr=1e-3, fused=True, **options)  # the fastest
     except (RuntimeError, TypeError):
@@ -105,6 +105,44 @@ class LanguageCase:
         return loss.item()
 
 
+class SeriesCase:
+    """The linear map of etth1 and electricity: windows without their mean."""
+
+    def __init__(self, name, look_back, horizon, batch):
+        torch.manual_seed(42)
+        series = 7 if name == "etth1" else 1
+        self.net = nn.Linear(look_back, horizon)
+        self.x, self.targets = torch.randn(batch, series, look_back), torch.randn(batch, series, horizon)
+        self.loss = nn.MSELoss()
+        self.optimizer = optimizer_of(name, self.net.parameters())
+
+    def step(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        mean = self.x.mean(-1, keepdim=True)
+        loss = self.loss(self.net(self.x - mean) + mean, self.targets)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+class TextCase:
+    """ag_news' linear layer on the mean of word vectors."""
+
+    def __init__(self, steps, classes, batch, vocabulary=33770, units=64, dropout=0.3):
+        torch.manual_seed(42)
+        self.net = nn.Sequential(nn.EmbeddingBag(vocabulary, units, mode="mean"), nn.Dropout(dropout), nn.Linear(units, classes))
+        self.x, self.targets = torch.randint(0, vocabulary, (batch, steps)), torch.randint(0, classes, (batch,))
+        self.loss = nn.CrossEntropyLoss()
+        self.optimizer = optimizer_of("ag_news", self.net.parameters())
+
+    def step(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.net(self.x), self.targets)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
 class Lstm:
     def __init__(self, steps, batch, units):
         torch.manual_seed(42)
@@ -122,10 +160,12 @@ class Lstm:
 
 lstms = {}
 cases = {}
-def case(*key):
-    if key not in cases:
-        cases[key] = LanguageCase(*key[1:4]) if key[0] == "lstm" else Case(*key)
-    return cases[key]
+def case(name, *key):
+    if (name, *key) not in cases:
+        made = (LanguageCase(*key[:3]) if name == "lstm" else TextCase(*key[:3]) if name == "ag_news" else
+                SeriesCase(name, *key[:3]) if name in ("etth1", "electricity") else Case(name, *key))
+        cases[(name, *key)] = made
+    return cases[(name, *key)]
 
 
 clock = time.perf_counter
